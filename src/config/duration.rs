@@ -1,0 +1,73 @@
+//! Durations as they are written in the config: `90s`, `10m`, `1h30m`, `250ms`.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// Reads a duration such as `90s` or `1h30m`.
+///
+/// # Errors
+/// Anything that is not a non-negative duration with a unit.
+pub fn parse(text: &str) -> Result<Duration, String> {
+    let fault = || format!("`{text}` is not a duration; write it as in `90s`, `10m` or `1h30m`");
+    let signed: SignedDuration = text.trim().parse().map_err(|_| fault())?;
+    Duration::try_from(signed).map_err(|_| fault())
+}
+
+/// Writes a duration the way the config has it, in the units that [`parse`] reads.
+#[must_use]
+pub fn format(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    let mut text = String::new();
+    for (amount, unit) in [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (millis.into(), "ms")]
+    {
+        if amount > 0 {
+            text.push_str(&format!("{amount}{unit}"));
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// For fields that always have a value.
+pub mod required {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::format(*duration))
+    }
+
+    /// # Errors
+    /// What [`super::parse`] refuses.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        super::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// For fields that may be left out.
+pub mod optional {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => serializer.serialize_some(&super::format(*duration)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// # Errors
+    /// What [`super::parse`] refuses.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Option::<String>::deserialize(deserializer)?
+            .map(|text| super::parse(&text))
+            .transpose()
+            .map_err(serde::de::Error::custom)
+    }
+}

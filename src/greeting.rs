@@ -1,0 +1,1 @@
+//! The greeting: what a person who just came in wants to know.

@@ -1,0 +1,18 @@
+//! devinit: the first process of a dev container.
+//!
+//! Three ideas carry the code. The config becomes a plan, and the plan is carried out ([`config`], [`plan`],
+//! [`prepare`], [`engine`]). PID 1 stays small: everything that can fail runs in a child. The supervisor is a pure
+//! state machine ([`engine::machine`]) in a thin shell.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod config;
+pub mod engine;
+pub mod greeting;
+pub mod machine;
+pub mod note;
+pub mod page;
+pub mod plan;
+pub mod prepare;
+pub mod probe;
+pub mod status;
+pub mod sys;

@@ -1,0 +1,3 @@
+//! The devinit binary.
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! Gets the container ready: accounts, keys, sshd's config, environment. Runs in a child of PID 1.
+
+pub mod accounts;
+pub mod environment;
+pub mod home;
+pub mod host_keys;
+pub mod keys;
+pub mod password;
+pub mod sshd;
+pub mod write;
