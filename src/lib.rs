@@ -5,9 +5,11 @@
 //! state machine ([`engine::machine`]) in a thin shell.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod greeting;
+pub mod log;
 pub mod machine;
 pub mod note;
 pub mod page;
