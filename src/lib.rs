@@ -5,14 +5,19 @@
 //! state machine ([`engine::machine`]) in a thin shell.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod attempt;
+pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod greeting;
+pub mod health;
 pub mod log;
 pub mod machine;
 pub mod note;
+pub mod own;
 pub mod page;
+pub mod paths;
 pub mod plan;
 pub mod prepare;
 pub mod probe;

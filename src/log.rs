@@ -15,9 +15,9 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 /// Sets the log up for this process and its forks. `DEVINIT_LOG` is the least level (`error`, `warn`, `info`,
-/// `debug`, `trace`), `DEVINIT_LOG_FORMAT` is `text` or `json`.
-pub fn init() {
-    let level = std::env::var("DEVINIT_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
+/// `debug`, `trace`) in place of `usual`, `DEVINIT_LOG_FORMAT` is `text` or `json`.
+pub fn init(usual: Level) {
+    let level = std::env::var("DEVINIT_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(usual);
     let json = std::env::var_os("DEVINIT_LOG_FORMAT").is_some_and(|format| format == "json");
     // Opened anew, so that O_NONBLOCK is ours alone: on the inherited description every child would get it, too.
     let own = OpenOptions::new()

@@ -4,6 +4,7 @@
 //! so a comment here is written for the person who writes the YAML.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -277,8 +278,22 @@ pub struct App {
     pub stop: Stop,
     /// The port that it is reached on.
     pub port: AppPort,
+    /// What happens when it ended for good. Without one: `critical`, or `degraded` where there is a page to say so.
+    pub policy: Option<Policy>,
     /// Serve devinit's own status page on the port while there is no app to do so.
     pub page: bool,
+    /// The address that the page listens on. Without one: all of them.
+    pub page_address: Option<IpAddr>,
+}
+
+/// What happens when a process ended for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The container ends with its exit code.
+    Critical,
+    /// The container stays up, and health says that something is missing.
+    Degraded,
 }
 
 /// The app's port, 27015 unless said otherwise.

@@ -3,7 +3,7 @@
 //! Packets (SOCK_SEQPACKET) rather than a stream: a request is there whole or not at all, so PID 1 keeps no buffer for
 //! anyone. Whoever connects and says nothing holds a descriptor until someone else needs the place.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -18,6 +18,7 @@ use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::Snapshot;
+use crate::probe::Probe;
 use crate::sys;
 
 /// The name of the socket in the runtime folder.
@@ -35,6 +36,8 @@ const MOST_CLIENTS: usize = 32;
 pub enum Query {
     /// How things stand. Open to everyone in the container.
     Status,
+    /// What tells whether each service is ready. As root, or as who devinit runs as.
+    Probes,
     /// Run this service. As root, or as who devinit runs as.
     Start(String),
     /// End this service. As root, or as who devinit runs as.
@@ -49,6 +52,8 @@ pub enum Query {
 pub enum Answer {
     /// How things stand.
     Status(Snapshot),
+    /// What tells whether the services are ready, by their names.
+    Probes(BTreeMap<String, Probe>),
     /// It will be done.
     Accepted,
     /// It will not be done, and why.

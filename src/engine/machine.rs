@@ -355,6 +355,11 @@ impl Machine {
         self.slots.get(id).map(|slot| &slot.service)
     }
 
+    /// All services, in the order of the plan.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.slots.iter().map(|slot| &slot.service)
+    }
+
     /// A service's place by its name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {

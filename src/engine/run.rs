@@ -377,17 +377,22 @@ impl<'a> Engine<'a> {
         let (machine, events) = (&self.machine, &mut self.events);
         let Some(control) = &mut self.control else { return };
         control.serve(|query, allowed| {
-            let (Query::Start(name) | Query::Stop(name) | Query::Restart(name)) = &query else {
-                return Answer::Status(machine.snapshot(Instant::now()));
-            };
+            let now = Instant::now();
+            if query == Query::Status {
+                return Answer::Status(machine.snapshot(now));
+            }
             if !allowed {
                 return Answer::Refused("only root may do this: try sudo".to_owned());
             }
-            if machine.snapshot(Instant::now()).phase != Phase::Running {
+            let (Query::Start(name) | Query::Stop(name) | Query::Restart(name)) = &query else {
+                let probes = machine.services().filter_map(|s| Some((s.name.clone(), s.ready.clone()?.probe)));
+                return Answer::Probes(probes.collect());
+            };
+            if machine.snapshot(now).phase != Phase::Running {
                 return Answer::Refused("the container is starting or stopping".to_owned());
             }
             let Some(id) = machine.find(name) else {
-                let names: Vec<_> = machine.snapshot(Instant::now()).services.into_iter().map(|s| s.name).collect();
+                let names: Vec<_> = machine.services().map(|service| service.name.as_str()).collect();
                 return Answer::Refused(format!("no service is named {name}; there are: {}", names.join(", ")));
             };
             events.push_back(Event::Request(match query {
