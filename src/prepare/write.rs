@@ -221,7 +221,7 @@ fn temporary_prefix(name: &OsStr) -> OsString {
 }
 
 /// Removes the temporary files that a killed run has left beside `name`.
-fn remove_leftovers(folder: &Path, name: &OsStr) {
+pub(super) fn remove_leftovers(folder: &Path, name: &OsStr) {
     let (prefix, own) = (temporary_prefix(name), temporary_name(name));
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let entry = entry.file_name();
