@@ -6,11 +6,16 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::errno::Errno;
 use nix::libc;
+use nix::sys::stat::{Mode, umask};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid as NixPid, geteuid};
 
 /// A process id.
 pub type Pid = i32;
@@ -287,6 +292,10 @@ pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
         check(libc::syscall(libc::SYS_setgid, gid))?;
         check(libc::syscall(libc::SYS_setuid, uid))?;
     }
+    // SAFETY: takes a number only. Whoever can come back has not left.
+    if uid != 0 && unsafe { libc::syscall(libc::SYS_setuid, 0) } == 0 {
+        return Err(io::Error::from_raw_os_error(libc::EPERM));
+    }
     Ok(())
 }
 
@@ -308,4 +317,109 @@ pub fn accept(listener: &OwnedFd) -> io::Result<OwnedFd> {
 pub fn duplicate_onto(source: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
     // SAFETY: replaces a descriptor number of this process, called in children that own all of theirs.
     check(unsafe { libc::dup2(source.as_raw_fd(), target) }.into()).map(drop)
+}
+
+/// Runs `work` in a child process that has become the user for good, and returns its exit code.
+///
+/// The child has exactly the given ids and umask 022. Where the caller already is the user there is nothing to give
+/// up, and its groups stay. `work` sees a copy of the caller's memory: what it changes is lost with the child.
+///
+/// # Errors
+/// The child could not be made, could not become the user (then `work` has not run), or was killed by a signal.
+pub fn as_user(uid: u32, gid: u32, groups: &[u32], work: &mut dyn FnMut() -> i32) -> io::Result<i32> {
+    // Tells "could not become the user" from an exit code of the work.
+    let (mut obstacle, mut report) = io::pipe()?;
+    let child = match fork()? {
+        Fork::Parent(child) => child,
+        Fork::Child => {
+            umask(Mode::S_IWGRP | Mode::S_IWOTH);
+            let ours = geteuid().as_raw() == uid;
+            if let Err(error) = if ours { Ok(()) } else { become_user(uid, gid, groups) } {
+                let _ = report.write_all(&error.raw_os_error().unwrap_or(libc::EPERM).to_ne_bytes());
+                exit_now(126);
+            }
+            drop(report);
+            exit_now(catch_unwind(AssertUnwindSafe(work)).unwrap_or(101))
+        }
+    };
+    drop(report);
+    let mut errno = Vec::new();
+    let told = obstacle.read_to_end(&mut errno);
+    let status = loop {
+        match waitpid(NixPid::from_raw(child), None) {
+            Err(Errno::EINTR) => {}
+            status => break status?,
+        }
+    };
+    told?;
+    if let Ok(errno) = <[u8; 4]>::try_from(errno.as_slice()) {
+        return Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno)));
+    }
+    match status {
+        WaitStatus::Exited(_, code) => Ok(code),
+        WaitStatus::Signaled(_, signal, _) => Err(io::Error::other(format!("killed by {signal}"))),
+        status => Err(io::Error::other(format!("ended in an unknown way: {status:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::unistd::{Uid, getegid, geteuid, getgroups, getresuid, setuid};
+
+    use super::*;
+
+    fn root() -> bool {
+        geteuid().is_root()
+    }
+
+    #[test]
+    fn the_exit_code_of_the_work_comes_back() {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        assert_eq!(as_user(own.0, own.1, &[], &mut || 7).unwrap(), 7);
+    }
+
+    #[test]
+    fn the_child_has_the_ids_of_the_user_and_no_way_back() {
+        if !root() {
+            return;
+        }
+        let code = as_user(3100, 1100, &[1100, 44], &mut || {
+            let ids = getresuid().unwrap();
+            let all_uids = [ids.real, ids.effective, ids.saved].iter().all(|id| id.as_raw() == 3100);
+            let mut groups: Vec<u32> = getgroups().unwrap().iter().map(|g| g.as_raw()).collect();
+            groups.sort_unstable();
+            let no_way_back = setuid(Uid::from_raw(0)).is_err();
+            i32::from(!(all_uids && getegid().as_raw() == 1100 && groups == [44, 1100] && no_way_back))
+        });
+        assert_eq!(code.unwrap(), 0);
+    }
+
+    #[test]
+    fn a_panic_stays_in_the_child() {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        let quiet = &mut || -> i32 { std::panic::resume_unwind(Box::new("on purpose")) };
+        assert_eq!(as_user(own.0, own.1, &[], quiet).unwrap(), 101);
+    }
+
+    #[test]
+    fn who_may_not_become_another_user_gets_an_error_and_the_work_does_not_run() {
+        if !root() {
+            return;
+        }
+        let code = as_user(3100, 1100, &[], &mut || match as_user(0, 0, &[], &mut || 0) {
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => 5,
+            _ => 6,
+        });
+        assert_eq!(code.unwrap(), 5);
+    }
+
+    #[test]
+    fn a_child_killed_by_a_signal_is_an_error() {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        let error = as_user(own.0, own.1, &[], &mut || {
+            let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
+            0
+        });
+        assert!(error.unwrap_err().to_string().contains("SIGKILL"));
+    }
 }
