@@ -507,3 +507,238 @@ fn cycles(services: &BTreeMap<String, Service>) -> Vec<Vec<&str>> {
         cycles.push(cycle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode::decode;
+    use super::super::problem::Severity;
+    use super::super::yaml;
+    use super::*;
+
+    /// Errors and warnings of a config whose types are right, each as `LINE:COLUMN message`, warnings marked by `?`.
+    fn found(text: &str) -> Vec<String> {
+        let (tree, mut findings) = yaml::parse(text.as_bytes(), 0);
+        let mut tree = tree.unwrap();
+        let config: Config = decode(&mut tree, &mut findings).unwrap();
+        assert!(findings.is_empty(), "{findings:?}");
+        check(&config, &tree, true, &mut findings);
+        findings.sort_by_key(|finding| finding.mark);
+        let shown = findings.into_iter().map(|finding| {
+            let warning = if finding.severity == Severity::Warning { "?" } else { "" };
+            format!("{warning}{}:{} {}", finding.mark.line, finding.mark.column, finding.message)
+        });
+        shown.collect()
+    }
+
+    fn good(text: &str) {
+        assert_eq!(found(text), [""; 0], "{text}");
+    }
+
+    /// Asserts that there is just one thing wrong: its place and the beginning of its message.
+    fn bad(text: &str, expected: &str) {
+        let found = found(text);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{text}\n  gave {found:?}\n  and not {expected}");
+    }
+
+    #[test]
+    fn names_of_users_follow_shadow_utils() {
+        for name in ["peid", "_apt", "www-data", "a1", "samba$", "abcdefghijklmnopqrstuvwxyz012345"] {
+            assert_eq!(Name::of(name), Name::Good, "{name}");
+        }
+        for name in ["Peid", "first.last", "A$"] {
+            assert_eq!(Name::of(name), Name::Unusual, "{name}");
+        }
+        for name in
+            ["", "1abc", "-a", ".a", "a b", "a:b", "a/b", "ä", "a$b", "$", "..", "abcdefghijklmnopqrstuvwxyz0123456"]
+        {
+            assert_eq!(Name::of(name), Name::Bad, "{name}");
+        }
+        bad("users: {1st: {}}", "1:9 `users.1st`: not a name");
+        bad("users: {First.Last: {}}", "?1:9 `users.First.Last`: capital letters and dots");
+        bad("users: {a: {groups: [video, \"x:y\"]}}", "1:29 `users.a.groups[1]`: not a name");
+    }
+
+    #[test]
+    fn the_last_id_is_reserved() {
+        good("users: {a: {uid: 4294967294, gid: 0}}");
+        bad("users: {a: {uid: 4294967295}}", "1:18 `users.a.uid`: 4294967295 is reserved");
+        bad("users: {a: {gid: 4294967295}}", "1:18 `users.a.gid`: 4294967295 is reserved");
+    }
+
+    #[test]
+    fn paths_are_absolute_wherever_they_stand() {
+        for (text, place) in [
+            ("users: {a: {home: home}}", "1:19 `users.a.home`"),
+            ("users: {a: {shell: bash}}", "1:20 `users.a.shell`"),
+            ("users: {a: {shell: ''}}", "1:20 `users.a.shell`"),
+            ("users: {a: {uid_from: .}}", "1:23 `users.a.uid_from`"),
+            ("users: {a: {password: {file: pw}}}", "1:30 `users.a.password.file`"),
+            ("users: {a: {authorized_keys: [{file: k}]}}", "1:38 `users.a.authorized_keys[0].file`"),
+            ("users: {a: {authorized_keys: [{directory: k}]}}", "1:43 `users.a.authorized_keys[0].directory`"),
+            ("ssh: {host_keys: ssh}", "1:18 `ssh.host_keys`"),
+            ("path: [/bin, ~/bin]", "1:14 `path[1]`"),
+            ("hooks: {on_login: [x.sh]}", "1:20 `hooks.on_login[0]`"),
+            ("services: {a: {command: x, directory: d}}", "1:39 `services.a.directory`"),
+            ("app: {directory: app}", "1:18 `app.directory`"),
+            ("app: {ready: {path: app.sock}}", "1:21 `app.ready.path`"),
+        ] {
+            bad(text, &format!("{place}: expected an absolute path"));
+        }
+    }
+
+    #[test]
+    fn nothing_can_smuggle_a_field_or_a_line_into_an_account_file() {
+        bad("users: {a: {home: \"/home/a:/bin/sh\"}}", "1:19 `users.a.home`: cannot have a colon");
+        bad("users: {a: {shell: \"/bin/sh\\nroot::0:0\"}}", "1:20 `users.a.shell`: cannot have a colon");
+        bad("path: [\"/a:/b\"]", "1:8 `path[0]`: cannot have a colon");
+        bad("ssh: {listen: [\"::1\", \"0.0.0.0\\nPermitRootLogin yes\"]}", "1:23 `ssh.listen[1]`: expected an address");
+        bad("ssh: {listen: [\"127.0.0.1:22\"]}", "1:16 `ssh.listen[0]`: expected an address");
+        good("ssh: {listen: [\"::\", 127.0.0.1, localhost]}");
+    }
+
+    #[test]
+    fn ports_exist() {
+        bad("ssh: {port: 0}", "1:13 `ssh.port`: port 0");
+        bad("app: {port: 0}", "1:13 `app.port`: port 0");
+        bad("app: {ready: {tcp: 0}}", "1:20 `app.ready.tcp`: port 0");
+    }
+
+    #[test]
+    fn the_app_cannot_have_the_port_of_sshd() {
+        bad("app: {command: x, port: 22}", "1:25 `app.port`: sshd has this port");
+        bad("ssh: {port: 27015}\napp: {page: true}", "2:1 `app.port`: sshd has this port");
+        good("ssh: {enabled: false}\napp: {command: x, port: 22}");
+        good("app: {port: 22}");
+    }
+
+    #[test]
+    fn ready_is_exactly_one_probe() {
+        let one = "expected exactly one of `http`, `tcp`, `path` and `command`";
+        bad("app: {ready: {}}", &format!("1:7 `app.ready`: {one}"));
+        bad("app: {ready: {timeout: 1m}}", &format!("1:7 `app.ready`: {one}"));
+        bad("services: {a: {command: x, ready: {tcp: 1, path: /x}}}", &format!("1:28 `services.a.ready`: {one}"));
+        bad("app: {ready: {tcp: 1, timeout: 0s}}", "1:32 `app.ready.timeout`: nothing is ready in no time");
+        good("app: {ready: {http: \"http://127.0.0.1:27015/api\", timeout: 30m}}");
+        for url in
+            ["https://127.0.0.1/", "127.0.0.1:27015", "http://", "http:///x", "http://a b/", "\"http://a/\\r\\nX: y\""]
+        {
+            bad(&format!("app:\n  ready:\n    http: {url}"), "3:11 `app.ready.http`: expected a URL");
+        }
+    }
+
+    #[test]
+    fn stop_signals_exist_and_stopping_fits_into_the_shutdown() {
+        good("app: {stop: {signal: SIGRTMIN+3, timeout: 9s}}");
+        bad("app: {stop: {signal: SIGTREM}}", "1:22 `app.stop.signal`: no such signal");
+        bad("app: {stop: {signal: 0}}", "1:22 `app.stop.signal`: no such signal");
+        bad("app: {stop: {timeout: 10s}}", "?1:23 `app.stop.timeout`: longer than `shutdown.timeout`");
+        bad("shutdown: {timeout: 11s}", "?1:21 `shutdown.timeout`: `docker stop` kills");
+        good("shutdown: {timeout: 10s}");
+    }
+
+    #[test]
+    fn after_names_services() {
+        good("services: {a: {command: x}}\napp: {after: [a]}");
+        bad("services: {xvfb: {command: x}}\napp: {after: [xvbf]}", "2:15 `app.after[0]`: no such service");
+        bad("app: {after: [sshd]}", "1:15 `app.after[0]`: no such service");
+    }
+
+    #[test]
+    fn services_that_wait_for_each_other_are_named() {
+        let services = |after: &[(&str, &str)]| {
+            let lines: Vec<_> =
+                after.iter().map(|(name, after)| format!("  {name}: {{command: x, after: [{after}]}}\n")).collect();
+            format!("services:\n{}", lines.concat())
+        };
+        bad(&services(&[("a", "a")]), "2:19 `services.a.after`: these wait for each other: a → a");
+        bad(
+            &services(&[("a", "b"), ("b", "c, d"), ("c", ""), ("d", "b")]),
+            "3:19 `services.b.after`: these wait for each other: b → d → b",
+        );
+        let two = found(&services(&[("a", "b"), ("b", "a"), ("x", "a"), ("y", "z"), ("z", "y")]));
+        assert_eq!(two.len(), 2, "{two:?}");
+        good(&services(&[("a", "b, c, d"), ("b", "c, d"), ("c", "d"), ("d", "")]));
+    }
+
+    #[test]
+    fn services_have_names_of_their_own_that_can_name_a_file() {
+        for name in ["sshd", "app", "main", "page"] {
+            bad(&format!("services: {{{name}: {{command: x}}}}"), &format!("1:12 `services.{name}`: devinit itself"));
+        }
+        for name in ["../x", "a b", ".a", "-a", "''", "a/b"] {
+            bad(&format!("services: {{{name}: {{command: x}}}}"), "1:12 `services.");
+        }
+    }
+
+    #[test]
+    fn variables_have_names_that_a_shell_can_say() {
+        good("environment: {A_b1: x, _: y}");
+        bad("environment: {A: x, B-C: y}", "1:21 `environment.B-C`: not a name for a variable");
+        bad("services: {a: {command: x, environment: {1A: x}}}", "1:42 `services.a.environment.1A`");
+        bad("app: {environment: {\"A=B\": x}}", "1:21 `app.environment.A=B`");
+        bad("users: {a: {password: {env: A B}}}", "1:29 `users.a.password.env`: expected the name of a variable");
+        bad("users: {a: {authorized_keys: [{env: $X}]}}", "1:37 `users.a.authorized_keys[0].env`: expected the name");
+        bad("ssh: {environment: {deny: [\"*_KEY\", \"A B\"]}}", "1:37 `ssh.environment.deny[1]`: expected the name");
+    }
+
+    #[test]
+    fn nul_is_refused_anywhere() {
+        bad("environment: {A: \"x\\0y\"}", "1:18 `environment.A`: has a NUL");
+        bad("app: {command: [a, \"\\0\"]}", "1:20 `app.command[1]`: has a NUL");
+    }
+
+    #[test]
+    fn commands_and_accounts_are_not_empty() {
+        bad("app: {command: ''}", "1:16 `app.command`: an empty command");
+        bad("app: {command: []}", "1:7 `app.command`: an empty command");
+        bad("app: {command: ['', x]}", "1:7 `app.command`: an empty command");
+        bad("hooks: {on_boot: [x, ' ']}", "1:22 `hooks.on_boot[1]`: an empty command");
+        bad("app: {ready: {command: []}}", "1:15 `app.ready.command`: an empty command");
+        bad("app: {user: ''}", "1:13 `app.user`: expected the name or the number");
+        bad("services: {a: {command: x, user: 'a b'}}", "1:34 `services.a.user`: expected the name or the number");
+        bad("app: {user: 4294967295}", "1:13 `app.user`: expected");
+        good("app: {user: 1000}");
+        good("app: {user: jovyan}");
+    }
+
+    #[test]
+    fn passwords() {
+        good("users: {a: {password: {hash: $6$salt$hash}}}");
+        bad("users: {a: {password: {text: x}}}", "?1:30 `users.a.password.text`: the password itself");
+        bad("users: {a: {password: {text: ''}}}", "1:30 `users.a.password.text`: an empty password");
+        for hash in ["x", "'*'", "\"$6$a:b\"", "\"$6$a\\n\""] {
+            bad(&format!("users: {{a: {{password: {{hash: {hash}}}}}}}"), "1:30 `users.a.password.hash`: not a hash");
+        }
+    }
+
+    #[test]
+    fn places_of_keys() {
+        good("users: {a: {authorized_keys: [{url: \"https://example.com/k\"}, {github: a-b_c}]}}");
+        bad("users: {a: {authorized_keys: [{url: /k}]}}", "1:37 `users.a.authorized_keys[0].url`: expected a URL");
+        bad("users: {a: {authorized_keys: [{github: a/b}]}}", "1:40 `users.a.authorized_keys[0].github`: not the name");
+    }
+
+    #[test]
+    fn it_is_said_when_nobody_can_log_in() {
+        let nobody = "`users`: nobody can log in";
+        bad("users: {a: {authorized_keys: []}}", &format!("?1:1 {nobody}"));
+        bad("users: {a: {authorized_keys: [], password: {env: P}}}", &format!("?1:1 {nobody}"));
+        bad("ssh: {permit_root_login: no}", &format!("?1:1 {nobody}"));
+        bad(
+            "users: {root: {authorized_keys: [], password: {env: P}}}\nssh: {password_authentication: yes}",
+            &format!("?1:1 {nobody}"),
+        );
+        good(
+            "users: {root: {authorized_keys: [], password: {env: P}}}\n\
+             ssh: {password_authentication: yes, permit_root_login: yes}",
+        );
+        good("users: {a: {authorized_keys: [], password: {env: P}}}\nssh: {password_authentication: yes}");
+        good("users: {a: {authorized_keys: []}, b: {}}");
+        good("users: {a: {authorized_keys: []}}\nssh: {enabled: false}");
+    }
+
+    #[test]
+    fn password_authentication_without_a_password_is_worth_a_word() {
+        bad("ssh: {password_authentication: true}", "?1:32 `ssh.password_authentication`: is on, and no user");
+    }
+}

@@ -70,7 +70,10 @@ impl<'de> Deserialize<'de> for KeySource {
             type Value = KeySource;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a public key, or one of `{env: NAME}`, `{file: PATH}`, `{directory: PATH}`, `{url: URL}` and `{github: NAME}`")
+                f.write_str(
+                    "a public key, or one of `{env: NAME}`, `{file: PATH}`, `{directory: PATH}`, `{url: URL}` and \
+                     `{github: NAME}`",
+                )
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<KeySource, E> {
@@ -83,5 +86,26 @@ impl<'de> Deserialize<'de> for KeySource {
         }
 
         deserializer.deserialize_any(Form)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::Config;
+    use super::*;
+
+    #[test]
+    fn every_form_survives_the_way_through_json() {
+        let json = serde_json::json!({
+            "version": 1,
+            "users": { "a": { "password": { "env": "P" }, "authorized_keys": ["k", { "github": "g" }] } },
+            "hooks": { "on_boot": ["exec x", ["sleep", "1"]] },
+            "app": { "port": 1, "stop": { "timeout": "1m30s" } },
+        });
+        let config: Config = serde_json::from_value(json).unwrap();
+        assert_eq!(config.hooks.on_boot[0], Command::Shell("exec x".to_owned()));
+        let written = serde_json::to_value(&config).unwrap();
+        assert_eq!(written["version"], 1);
+        assert_eq!(serde_json::from_value::<Config>(written).unwrap(), config);
     }
 }

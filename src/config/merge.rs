@@ -50,6 +50,7 @@ fn removes_nothing(key: Mark, path: &[String]) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::btree_map;
     use proptest::prelude::*;
 
     use super::super::node::Scalar;
@@ -152,7 +153,9 @@ mod tests {
 
     prop_compose! {
         /// A file whose keys begin with `prefix`, two levels deep.
-        fn file(prefix: &'static str)(entries in proptest::collection::btree_map("[a-c]", proptest::collection::btree_map("[a-c]", 0..9u8, 0..3), 0..3)) -> String {
+        fn file(prefix: &'static str)(
+            entries in btree_map("[a-c]", btree_map("[a-c]", 0..9u8, 0..3), 0..3),
+        ) -> String {
             let sections: Vec<_> = entries
                 .iter()
                 .map(|(key, inner)| {
@@ -166,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn files_with_keys_of_their_own_merge_in_any_grouping_and_order(a in file("a"), b in file("b"), c in file("c")) {
+        fn keys_of_their_own_merge_in_any_grouping_and_order(a in file("a"), b in file("b"), c in file("c")) {
             let left = merged(&[&a, &b, &c]).0;
             let mut right = map(&b, 1);
             merge(&mut right, map(&c, 2), &mut Vec::new());

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{duration, schema};
 
 /// devinit's config: `/etc/devinit/config.yaml` with the drop-ins of `/etc/devinit/conf.d` merged over it.
+///
+/// In values, `${VAR}` and `${VAR:-default}` are replaced by the container's variables. `$$` is a dollar sign: a shell
+/// command gets `${VAR}` by writing `$${VAR}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -56,10 +59,12 @@ pub enum Version {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct User {
-    /// User id, 0 to 4294967294. Without one an existing account keeps its own, and a new one gets the first free id from 1000.
+    /// User id, 0 to 4294967294. Without one an existing account keeps its own, and a new one gets the first free id
+    /// from 1000.
     #[schemars(range(max = 4_294_967_294u32))]
     pub uid: Option<u32>,
-    /// Id of the primary group. Without one an existing account keeps its own, and a new one gets its uid's number if that is free.
+    /// Id of the primary group. Without one an existing account keeps its own, and a new one gets its uid's number if
+    /// that is free.
     #[schemars(range(max = 4_294_967_294u32))]
     pub gid: Option<u32>,
     /// Login shell. Without one: what the account has, or /bin/bash, or /bin/sh where there is no bash.

@@ -218,9 +218,10 @@ impl<'a> Reader<'a> {
             ErrorKind::UnknownAnchor => fault("`*` begins an alias, and no anchor has its name").hint(QUOTE),
             ErrorKind::RecursionLimitExceeded => fault(TOO_DEEP),
             ErrorKind::UndeclaredTagHandle => fault("a tag (`!…`) means nothing here").hint(QUOTE),
-            ErrorKind::TabInIndentation | ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed => {
-                fault("a tab, where YAML has spaces only").hint("indent with spaces")
-            }
+            ErrorKind::TabInIndentation
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInPlainScalar
+            | ErrorKind::TabNotAllowed => fault("a tab, where YAML has spaces only").hint("indent with spaces"),
             kind @ (ErrorKind::MappingValueNotAllowed
             | ErrorKind::UnexpectedCharacter { .. }
             | ErrorKind::MissingAnchorOrAliasName) => fault(&format!("not valid YAML: {kind}")).hint(QUOTE),
@@ -379,7 +380,8 @@ mod tests {
     fn syntax_errors_have_a_place_and_never_show_a_neighbouring_line() {
         for (text, place) in [
             ("password: hunter2\nkey: [a, b\n", "2:6"),
-            ("password: hunter2\n\tkey: 1\n", "2:1"),
+            ("password: hunter2\n\tkey: 1\n", "1:11 a tab"),
+            ("ssh:\n\tport: 1\n", "2:2 a tab"),
             ("password: *hunter2\n", "1:11"),
             ("password: !hunter2 x\n", "1:"),
             ("password: !!hunter2 x\n", "1:"),
