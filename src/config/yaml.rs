@@ -225,6 +225,10 @@ impl<'a> Reader<'a> {
             kind @ (ErrorKind::MappingValueNotAllowed
             | ErrorKind::UnexpectedCharacter { .. }
             | ErrorKind::MissingAnchorOrAliasName) => fault(&format!("not valid YAML: {kind}")).hint(QUOTE),
+            kind @ (ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator) => {
+                fault(&format!("not valid YAML: {kind}"))
+                    .hint("inside of braces or brackets, `${VAR}` and text with a comma or `: ` have to be in quotes")
+            }
             kind => fault(&format!("not valid YAML: {kind}")),
         }
     }
@@ -394,6 +398,12 @@ mod tests {
             assert!(error.starts_with(place), "{text:?} gave {error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_variable_in_braces_without_quotes_gets_the_right_hint() {
+        let (_, findings) = parse(b"ssh: {port: ${PORT}}", 0);
+        assert!(findings[0].hint.as_ref().unwrap().contains("`${VAR}`"), "{findings:?}");
     }
 
     #[test]
