@@ -166,7 +166,7 @@ fn warnings(greeting: &Greeting) -> Vec<Note> {
             "the GPU's driver is too old for the image's CUDA; take an image for the CUDA above, or a newer driver",
         ));
     }
-    notes.sort_by(|one, other| other.level.cmp(&one.level));
+    notes.sort_by_key(|note| std::cmp::Reverse(note.level));
     notes
 }
 

@@ -83,7 +83,8 @@ fn the_server() {
     let Ok(address) = env::var(ADDRESS) else { return };
     let address: IpAddr = address.parse().unwrap();
     let listener = page::bind(Some(address), 27015).unwrap();
-    page::serve(&listener, &mut data).unwrap();
+    let Err(error) = page::serve(&listener, &mut data);
+    panic!("{error}");
 }
 
 /// An answer's head and body, read by its length as clients do that keep the connection.

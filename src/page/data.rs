@@ -10,7 +10,7 @@ use crate::status::BootRecord;
 use crate::words::clean;
 
 /// More services than these are not shown.
-const SERVICES: usize = 20;
+const SERVICES: usize = 16;
 /// More host keys than these are not shown; there are three kinds.
 const HOST_KEYS: usize = 4;
 /// The longest name, in characters.

@@ -97,9 +97,9 @@ fn services(page: &mut String, services: &[ServiceLine]) -> fmt::Result {
             ServiceState::Failed => "bad",
             ServiceState::Stopping | ServiceState::Done => "calm",
         };
-        write!(
+        writeln!(
             page,
-            "<li><span class=\"name\">{}</span> <span class=\"time\">{}</span> <span class=\"pill {tone}\">{}</span></li>\n",
+            "<li><span class=\"name\">{}</span> <span class=\"time\">{}</span> <span class=\"pill {tone}\">{}</span></li>",
             Escaped(&service.name),
             span(Duration::from_secs(service.since_s)),
             outlook::word(service.state)

@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::libc::linger;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind as bind_socket, listen, setsockopt, socket,
@@ -15,7 +14,7 @@ use nix::sys::socket::{
 };
 
 use super::cache::Cache;
-use super::connection::{Connection, Fate};
+use super::connection::{Connection, Fate, prepare_listener};
 use super::data::PageData;
 
 /// The most connections at a time; further clients wait in the kernel's queue.
@@ -45,8 +44,7 @@ fn try_bind(address: SocketAddr) -> Result<TcpListener, Errno> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let listener = socket(family, SockType::Stream, flags, None)?;
     setsockopt(&listener, sockopt::ReuseAddr, &true)?;
-    // Accepted sockets inherit it, so that there is no moment in which the death of the process would leave TIME_WAIT.
-    setsockopt(&listener, sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 })?;
+    prepare_listener(&listener)?;
     if address.is_ipv6() {
         setsockopt(&listener, sockopt::Ipv6V6Only, &!address.ip().is_unspecified())?;
     }
