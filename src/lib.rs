@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod engine;
+pub mod fetch;
 pub mod greeting;
 pub mod machine;
 pub mod note;
