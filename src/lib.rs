@@ -10,6 +10,7 @@ pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod fetch;
 pub mod greeting;
 pub mod health;
 pub mod log;
