@@ -74,7 +74,7 @@ pub fn is_refusal(errno: Errno) -> bool {
 /// Writes a file unless it has these bytes, mode and owner already; returns whether it was written.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn write_if_changed(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<bool, WriteError> {
     if is_current(path, bytes, attributes) {
         return Ok(false);

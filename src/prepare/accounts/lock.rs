@@ -16,6 +16,7 @@ use crate::prepare::write::{is_alive, is_refusal, remove_leftovers, temporary_na
 
 /// How long lckpwdf(3) waits, too.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+const FILES: [&str; 4] = ["passwd", "shadow", "group", "gshadow"];
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why there is no lock.
@@ -69,7 +70,7 @@ impl Lock {
             sleep(PAUSE);
         }
         let mut lock = Self { files: Vec::new(), _all: all };
-        for name in ["passwd", "shadow", "group", "gshadow"] {
+        for name in FILES {
             let name = format!("{name}.lock");
             remove_leftovers(etc, name.as_ref());
             let path = etc.join(name);
@@ -90,6 +91,15 @@ impl Lock {
             lock.files.push(path);
         }
         Ok(lock)
+    }
+}
+
+/// Removes the lock files of a killed run: once their process id is given to another process they would hold up
+/// shadow-utils.
+pub(super) fn remove_stale(etc: &Path) {
+    if FILES.iter().any(|name| etc.join(format!("{name}.lock")).exists()) {
+        // What cannot be had at once is somebody's.
+        drop(Lock::take(etc, Duration::ZERO));
     }
 }
 
@@ -196,6 +206,17 @@ mod tests {
         fs::write(etc.path().join("group.lock"), std::process::id().to_string()).unwrap();
         drop(Lock::take(etc.path(), SHORT).unwrap());
         assert_eq!(names(etc.path()), [".pwd.lock"]);
+    }
+
+    #[test]
+    fn stale_locks_go_and_living_ones_stay() {
+        let etc = tempfile::tempdir().unwrap();
+        remove_stale(etc.path());
+        assert_eq!(names(etc.path()), Vec::<String>::new());
+        fs::write(etc.path().join("passwd.lock"), "2147483647\0").unwrap();
+        fs::write(etc.path().join("shadow.lock"), "1\0").unwrap();
+        remove_stale(etc.path());
+        assert_eq!(names(etc.path()), [".pwd.lock", "shadow.lock"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! User accounts: what the config asks for, worked into passwd, shadow, group and gshadow.
 //!
-//! [`reconcile`] decides over the bytes of the files and touches nothing; [`apply`] locks, reads, and writes what
+//! [`reconcile()`] decides over the bytes of the files and touches nothing; [`apply`] locks, reads, and writes what
 //! changed. Neither needs useradd, NSS or a shadow file in the image, and a second boot changes no byte.
 
 mod files;
@@ -141,6 +141,7 @@ pub fn apply(etc: &Path, wanted: &[Wanted], defaults: &Defaults) -> Result<Outco
     let seen = read_as_allowed(etc)?;
     let outcome = reconcile(&seen, wanted, defaults);
     if outcome.database == seen {
+        lock::remove_stale(etc);
         return Ok(outcome);
     }
     let _lock = match Lock::take(etc, PATIENCE) {

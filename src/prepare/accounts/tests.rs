@@ -541,6 +541,35 @@ fn a_run_that_was_killed_between_two_files_is_completed_by_the_next_one() {
     }
 }
 
+#[test]
+fn a_run_that_is_killed_at_any_moment_leaves_whole_files_and_the_next_one_completes() {
+    let wanted = [Wanted { uid: Some(1000), on_collision: OnCollision::Rename, ..peid() }, user("other")];
+    let after = reconcile(&ubuntu(), &wanted, &defaults()).database;
+    let own = Attributes::own(0);
+    let mut killed = 0;
+    for step in 0..40 {
+        let etc = etc_of(&ubuntu());
+        let ended = crate::sys::as_user(own.uid, own.gid, &[], &mut || {
+            std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_micros(step * 250));
+                nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL)
+            });
+            i32::from(apply(etc.path(), &wanted, &defaults()).is_err())
+        });
+        killed += i32::from(ended.is_err());
+        let (now, before, done) = (text(&read(etc.path()).unwrap()), text(&ubuntu()), text(&after));
+        for file in 0..4 {
+            assert!(now[file] == before[file] || now[file] == done[file], "step {step}: {}", now[file]);
+        }
+        apply(etc.path(), &wanted, &defaults()).unwrap();
+        assert_eq!(text(&read(etc.path()).unwrap()), done, "step {step}");
+        let mut left: Vec<_> = fs::read_dir(etc.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".pwd.lock", "group", "gshadow", "passwd", "shadow"], "step {step}");
+    }
+    assert!(killed > 0);
+}
+
 // At random
 
 const NAMES: [&str; 6] = ["root", "ubuntu", "peid", "alice", "video", "render"];
