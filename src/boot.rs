@@ -66,7 +66,8 @@ fn prepare(
     failed: Option<&str>,
     mut pipe: File,
 ) -> i32 {
-    let plan = match make_plan(&options.config, &options.main, environment.clone(), runtime.map(Path::to_owned), failed) {
+    let plan = match make_plan(&options.config, &options.main, environment.clone(), runtime.map(Path::to_owned), failed)
+    {
         Ok(plan) => plan,
         Err(code) => return code,
     };
@@ -103,9 +104,10 @@ pub fn make_plan(
             if broken.on_error == config::model::OnError::Exit {
                 return Err(UNUSABLE);
             }
-            let why = broken.problems.first().map_or_else(String::new, |problem| {
-                problem.to_string().lines().next().unwrap_or_default().to_owned()
-            });
+            let why = broken
+                .problems
+                .first()
+                .map_or_else(String::new, |problem| problem.to_string().lines().next().unwrap_or_default().to_owned());
             (broken.salvaged, Some(why))
         }
     };

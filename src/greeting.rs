@@ -4,14 +4,18 @@
 //! waiting: everything in it comes from files and from what the caller already knows.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::engine::snapshot::{ServiceState, ServiceStatus, Snapshot};
 use crate::machine::{Listeners, Machine};
 use crate::note::{Level, Note};
 use crate::outlook::{self, App};
-use crate::status::BootRecord;
+use crate::prepare::accounts::lookup;
+use crate::status::{self, BootRecord};
 use crate::words::{clean, span};
+use crate::{paths, sys};
 
 /// More warnings than these are only counted.
 const WARNINGS: usize = 8;
@@ -68,6 +72,29 @@ pub fn gather(
 ) -> Greeting {
     let (machine, listeners) = (Machine::look(root, variable), Listeners::look(root));
     Greeting { moment, user: user.to_owned(), record, snapshot, machine, listeners }
+}
+
+/// The greeting of this container for this process' standard output; empty where there is to be none.
+#[must_use]
+pub fn text(moment: Moment) -> String {
+    let variable = |name: &str| std::env::var(name).ok();
+    let runtime = paths::runtime();
+    let record = status::record(&runtime).unwrap_or_default();
+    if !record.greeting_enabled || variable("DEVINIT_GREETING").is_some_and(|wanted| wanted == "0") {
+        return String::new();
+    }
+    let snapshot = status::snapshot(&runtime);
+    let greeting = gather(Path::new("/"), &variable, moment, &own_name(), record, snapshot);
+    let terminal = std::io::stdout().is_terminal();
+    let no_color = std::env::var_os("NO_COLOR");
+    let columns = sys::terminal_columns().unwrap_or(80);
+    render(&greeting, columns, wants_color(terminal, no_color.as_deref(), std::env::var_os("TERM").as_deref()))
+}
+
+fn own_name() -> String {
+    let uid = users::get_effective_uid();
+    let entry = fs::read("/etc/passwd").ok().and_then(|passwd| lookup(&passwd, &uid.to_string()));
+    entry.map_or_else(|| uid.to_string(), |entry| entry.name)
 }
 
 /// Whether the greeting may have colours: on a terminal that knows them, unless [NO_COLOR](https://no-color.org) is

@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser};
 use devinit::cli::{self, Cli, Command, Internal};
 use devinit::config::{self, Sources};
 use devinit::engine::control::{self, Answer, Query};
+use devinit::greeting::Moment;
 use devinit::health::{self, Question};
 use devinit::status::Status;
 use devinit::{attempt, boot, greeting, own, paths, plan};
@@ -25,7 +26,9 @@ fn main() {
         Some(Command::Check(options)) => check(&options),
         Some(Command::Plan(options)) => print_plan(&options),
         Some(Command::Schema) => print(&pretty(&config::schema())),
-        Some(Command::Greet(options)) => print(&greeting::text(options.boot)),
+        Some(Command::Greet(options)) => {
+            print(&greeting::text(if options.boot { Moment::Boot } else { Moment::Login }))
+        }
         Some(Command::Try(options)) => attempt::run(&options),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "devinit", &mut std::io::stdout());

@@ -111,7 +111,9 @@ impl Status {
                 !service.stand_in
                     && match service.state {
                         ServiceState::Waiting | ServiceState::Starting | ServiceState::BackingOff => true,
-                        ServiceState::Stopping | ServiceState::Ready | ServiceState::Done | ServiceState::Failed => false,
+                        ServiceState::Stopping | ServiceState::Ready | ServiceState::Done | ServiceState::Failed => {
+                            false
+                        }
                     }
             })
     }

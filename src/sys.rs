@@ -310,6 +310,15 @@ pub fn accept(listener: &OwnedFd) -> io::Result<OwnedFd> {
     own(check(fd.into())?)
 }
 
+/// The width of the terminal that standard output is, in columns.
+pub fn terminal_columns() -> Option<usize> {
+    // SAFETY: winsize is plain data; all zeroes is a value of it.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: TIOCGWINSZ writes one winsize, and `size` outlives the call.
+    let answer = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    (answer == 0 && size.ws_col > 0).then_some(size.ws_col.into())
+}
+
 /// Makes `target` refer to what `source` does.
 ///
 /// # Errors

@@ -358,7 +358,7 @@ impl Check<'_> {
 
     fn app(&mut self, app: &App) {
         let place = Place::of(&["app"]);
-        let App { command, user, directory, environment, after, restart: _, ready, stop, port, page } = app;
+        let App { command, user, directory, environment, after, restart: _, ready, stop, port, page, .. } = app;
         if let Some(command) = command {
             self.command(command, &place.key("command"));
         }

@@ -51,6 +51,14 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// This file, and nothing merged over it.
+    #[must_use]
+    pub fn only(file: &Path) -> Self {
+        Self { main: file.to_path_buf(), main_required: true, drop_ins: None, extra: Vec::new() }
+    }
+}
+
 /// A config that can be used.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -70,6 +78,8 @@ pub struct Broken {
     /// What the user wants to happen now, as far as that can be told: `DEVINIT_ON_ERROR` in the environment, or else
     /// `on_error` in the config, or else rescue.
     pub on_error: OnError,
+    /// What is left of the config without all that is wrong: good enough to let somebody in who mends it.
+    pub salvaged: Loaded,
 }
 
 /// Reads, merges, expands and checks a config. `env` is what `${VAR}` stands for.
@@ -96,7 +106,11 @@ pub fn load(sources: &Sources, env: &BTreeMap<String, String>) -> Result<Loaded,
             let on_error = on_error.unwrap_or(config.on_error);
             Ok(Loaded { config: Config { on_error, ..config }, warnings: problems, files })
         }
-        _ => Err(Broken { problems, on_error: on_error.or(written_on_error).unwrap_or_default() }),
+        salvaged => Err(Broken {
+            problems,
+            on_error: on_error.or(written_on_error).unwrap_or_default(),
+            salvaged: Loaded { config: salvaged.unwrap_or_default(), warnings: Vec::new(), files },
+        }),
     }
 }
 

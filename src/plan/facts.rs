@@ -47,12 +47,15 @@ impl Facts {
             uid,
             capabilities: capabilities(),
             main,
-            umask: environment.get("UMASK").and_then(|mask| u32::from_str_radix(mask, 8).ok()).filter(|mask| *mask <= 0o777),
+            umask: environment
+                .get("UMASK")
+                .and_then(|mask| u32::from_str_radix(mask, 8).ok())
+                .filter(|mask| *mask <= 0o777),
             environment,
             runtime,
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/local/bin/devinit")),
             database: accounts::read(Path::new("/etc")).unwrap_or_default(),
-            sshd: sshd::find(),
+            sshd: sshd::find_sshd(),
             sudo: which::which_in("sudo", Some("/usr/bin:/usr/local/bin:/bin"), "/").is_ok(),
             etc_writable: writable("/etc"),
         }

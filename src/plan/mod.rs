@@ -9,7 +9,7 @@ mod services;
 mod users;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use facts::Facts;
 pub use print::{json, text};
@@ -18,7 +18,7 @@ pub use users::User;
 
 use crate::config::Loaded;
 use crate::engine::spec::Spec;
-use crate::note::Note;
+use crate::note::{Level, Note};
 use crate::prepare::accounts::{self, Defaults, Outcome, Wanted};
 use crate::prepare::sshd::{self, SshdWanted};
 use crate::prepare::{environment, keys};
@@ -33,6 +33,8 @@ pub struct Plan {
     pub wanted: Vec<Wanted>,
     /// For accounts that say nothing of these.
     pub defaults: Defaults,
+    /// /etc/passwd as it will be.
+    pub passwd: Vec<u8>,
     /// A line for each change of an account.
     pub changes: Vec<String>,
     /// The users and their keys.
@@ -77,7 +79,8 @@ pub struct Profile {
 #[must_use]
 pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let config = &loaded.config;
-    let mut notes: Vec<Note> = loaded.warnings.iter().map(|problem| Note::warning(one_line(&problem.to_string()))).collect();
+    let mut notes: Vec<Note> =
+        loaded.warnings.iter().map(|problem| Note::warning(one_line(&problem.to_string()))).collect();
     if let Some(why) = &rescue {
         notes.push(Note::error(format!("the container is in rescue: {why}")));
     }
@@ -85,7 +88,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let resolved = users::resolve(config, facts, rescue.is_some(), &mut notes);
     let defaults = Defaults::new(default_shell());
     let outcome = predict(&resolved.wanted, &defaults, facts, &mut notes);
-    let users = users::with_accounts(resolved.users, &outcome, facts);
+    let users = users::with_accounts(&resolved.users, &outcome, facts);
 
     let merged = environment::merge(&facts.environment, &config.environment, &config.path);
     let for_services = without(environment::for_services(&merged), &resolved.secrets);
@@ -122,6 +125,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         users,
         keys_folder: facts.keys_folder().filter(|_| ssh.is_some()),
         remove_stale_keys: record.rescue.is_none(),
+        passwd: outcome.database.passwd.unwrap_or_default(),
         ssh,
         profile,
         spec: Spec { services, shutdown: config.shutdown.timeout },
@@ -170,10 +174,14 @@ fn plan_ssh(
         notes.push(leave_out(format!("neither {} nor /tmp can be written to; add --tmpfs /run", paths::RUNTIME)));
         return None;
     };
-    let missing = if facts.root { sshd::capabilities_missing(facts.capabilities) } else { Vec::new() };
-    if !missing.is_empty() {
-        notes.push(leave_out(format!("sshd cannot open sessions without {}", missing.join(", "))));
-        return None;
+    if facts.root
+        && let Some(note) = sshd::capabilities_note(facts.capabilities)
+    {
+        let usable = note.level < Level::Error;
+        notes.push(note);
+        if !usable {
+            return None;
+        }
     }
     if !facts.root {
         if !users.iter().any(|user| user.account.uid == facts.uid) {
@@ -188,8 +196,11 @@ fn plan_ssh(
         ));
     }
     let log = (!facts.main.is_empty()).then(|| PathBuf::from(paths::LOGS).join("sshd.log"));
-    let (environment, left_out) = sshd::expressible(environment);
-    notes.extend(left_out);
+    // Starting sshd for its version costs milliseconds, so only where something depends on it.
+    let escapes = !sshd::needs_escapes(environment) || sshd::understands_escapes(&program);
+    notes.extend(sshd::left_out(environment, escapes));
+    let mut image = sshd::read_image_config(Path::new("/etc/ssh/sshd_config"));
+    notes.append(&mut image.notes);
     Some(Ssh {
         program,
         config: runtime.join("sshd_config"),
@@ -202,7 +213,9 @@ fn plan_ssh(
             password_authentication: resolved.password_authentication.unwrap_or(config.ssh.password_authentication),
             use_pam: config.ssh.use_pam,
             x11_forwarding: config.ssh.x11_forwarding,
-            environment,
+            environment: environment.clone(),
+            escapes,
+            image,
         },
         host_keys: config.ssh.host_keys.clone(),
         log,

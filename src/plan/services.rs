@@ -143,10 +143,10 @@ impl Ground<'_> {
             // Whoever pays for the box must be able to get in: never given up.
             give_up_after: None,
             stop_order: STOP_SSHD,
-            ready: ssh.wanted.listens_on_loopback().then(|| Readiness {
-                probe: Probe::SshBanner(ssh.wanted.port),
-                timeout: None,
-            }),
+            ready: ssh
+                .wanted
+                .listens_on_loopback()
+                .then(|| Readiness { probe: Probe::SshBanner(ssh.wanted.port), timeout: None }),
             ..service(SSHD, Kind::Daemon, command, &BTreeMap::new())
         }
     }
@@ -183,7 +183,8 @@ impl Ground<'_> {
     fn app(&self, notes: &mut Vec<Note>) -> Option<Service> {
         let app = self.config.app.as_ref()?;
         let command = chained(argv(app.command.as_ref()?), self.config.base_entrypoint);
-        let kind = match app.policy.unwrap_or(if app.page { model::Policy::Degraded } else { model::Policy::Critical }) {
+        let kind = match app.policy.unwrap_or(if app.page { model::Policy::Degraded } else { model::Policy::Critical })
+        {
             model::Policy::Critical => Kind::Critical,
             model::Policy::Degraded => Kind::Daemon,
         };
@@ -256,8 +257,7 @@ impl Ground<'_> {
             let uid: u32 = user.parse().map_err(|_| format!("there is no user {user}; add it to users"))?;
             // A number without an account is fine: as in `docker run --user`.
             let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-            let variables =
-                [pair("HOME", "/"), pair("USER", user), pair("LOGNAME", user), pair("SHELL", "/bin/sh")];
+            let variables = [pair("HOME", "/"), pair("USER", user), pair("LOGNAME", user), pair("SHELL", "/bin/sh")];
             return Ok((Identity { uid, gid: uid, groups: vec![uid] }, variables));
         };
         if !self.facts.root && entry.uid != self.facts.uid {

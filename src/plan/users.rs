@@ -72,7 +72,8 @@ pub fn resolve(config: &Config, facts: &Facts, rescue: bool, notes: &mut Vec<Not
     let mut pending = Vec::new();
     for (name, user) in &users {
         let sources = user.authorized_keys.as_ref().unwrap_or(&conventional);
-        conventional_used |= user.authorized_keys.is_none() || sources.iter().any(|source| conventional.contains(source));
+        conventional_used |=
+            user.authorized_keys.is_none() || sources.iter().any(|source| conventional.contains(source));
         secrets.extend(sources.iter().filter_map(|source| match source {
             KeySource::From(KeyPlace::Env(variable)) => Some(variable.clone()),
             _ => None,
@@ -85,11 +86,7 @@ pub fn resolve(config: &Config, facts: &Facts, rescue: bool, notes: &mut Vec<Not
         if rescue && let Some(folder) = facts.keys_folder() {
             // What the last good boot let in is let in again.
             let kept = fs::read_to_string(folder.join(name)).unwrap_or_default();
-            for key in keys::parse(&kept, "the keys of an earlier boot").keys {
-                if !collected.keys.iter().any(|known| known.fingerprint == key.fingerprint) {
-                    collected.keys.push(key);
-                }
-            }
+            keys::add(&mut collected.keys, keys::parse(&kept, "the keys of an earlier boot").keys);
         }
         let (uid, gid) = ids(name, user, notes);
         wanted.push(Wanted {
@@ -117,12 +114,12 @@ pub fn resolve(config: &Config, facts: &Facts, rescue: bool, notes: &mut Vec<Not
 }
 
 /// Puts users and accounts together. A user whose account could not be had is left out; a note says why.
-pub fn with_accounts(pending: Vec<Pending>, outcome: &Outcome, facts: &Facts) -> Vec<User> {
+pub fn with_accounts(pending: &[Pending], outcome: &Outcome, facts: &Facts) -> Vec<User> {
     pending
-        .into_iter()
+        .iter()
         .filter_map(|Pending { name, keys, remote, sudo }| {
-            let account = outcome.accounts.iter().find(|account| account.name == name)?.clone();
-            Some(User { account, keys, remote, sudo: sudo && facts.sudo })
+            let account = outcome.accounts.iter().find(|account| account.name == *name)?.clone();
+            Some(User { account, keys: keys.clone(), remote: remote.clone(), sudo: *sudo && facts.sudo })
         })
         .collect()
 }

@@ -36,7 +36,7 @@ pub fn carry_out(mut plan: Plan) -> Spec {
     write_profile(&plan, &mut notes);
     for user in &plan.users {
         if !plan.wanted.is_empty() {
-            notes.extend(home::prepare(&user.account));
+            notes.extend(home::prepare(&user.account, Path::new(home::SKELETON), &plan.passwd));
         }
     }
     for note in &notes {
@@ -50,7 +50,7 @@ pub fn carry_out(mut plan: Plan) -> Spec {
     if let Some(runtime) = &plan.runtime {
         let record = serde_json::to_vec(&plan.record).unwrap_or_default();
         let path = runtime.join(status::BOOT_RECORD);
-        if let Err(error) = write::write(&path, &record, Attributes::mode(0o644)) {
+        if let Err(error) = write::write(&path, &record, Attributes::own(0o644)) {
             warn!("{error}");
         }
     }
@@ -97,7 +97,7 @@ pub fn write_user_keys(folder: &Path, user: &User, keys: &[keys::Key]) -> Result
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let name = &user.account.name;
     let content = keys::file_content(name, keys);
-    write::write_if_changed(&folder.join(name), content.as_bytes(), Attributes::mode(0o644))
+    write::write_if_changed(&folder.join(name), content.as_bytes(), Attributes::own(0o644))
         .map(drop)
         .map_err(|error| error.to_string())
 }
@@ -120,7 +120,7 @@ fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<
         let _ = fs::create_dir_all(folder);
     }
     let content = sshd::render(&ssh.wanted);
-    write::write(&ssh.config, content.as_bytes(), Attributes::mode(0o600)).map_err(|error| error.to_string())?;
+    write::write(&ssh.config, content.as_bytes(), Attributes::own(0o600)).map_err(|error| error.to_string())?;
     sshd::check(&ssh.program, &ssh.config).map_err(|error| error.to_string())
 }
 
@@ -138,7 +138,7 @@ fn write_sudoers(plan: &Plan, notes: &mut Vec<Note>) {
             _ => Err(format!("{}: {error}", path.display())),
         })
     } else {
-        write::write_if_changed(path, rules.as_bytes(), Attributes::mode(0o440)).map(drop).map_err(|e| e.to_string())
+        write::write_if_changed(path, rules.as_bytes(), Attributes::own(0o440)).map(drop).map_err(|e| e.to_string())
     };
     if let Err(why) = done {
         notes.push(Note::error(format!("sudo could not be set up: {why}")));
@@ -149,9 +149,9 @@ fn write_profile(plan: &Plan, notes: &mut Vec<Note>) {
     let (Some(profile), Some(runtime)) = (&plan.profile, &plan.runtime) else { return };
     let path = Path::new(paths::PROFILE);
     let _ = path.parent().map(fs::create_dir_all);
-    let written = write::write_if_changed(path, profile.snippet.as_bytes(), Attributes::mode(0o644)).and_then(|_| {
+    let written = write::write_if_changed(path, profile.snippet.as_bytes(), Attributes::own(0o644)).and_then(|_| {
         let path = runtime.join("environment.sh");
-        write::write(&path, profile.environment.as_bytes(), Attributes::mode(0o600))
+        write::write(&path, profile.environment.as_bytes(), Attributes::own(0o600))
     });
     if let Err(error) = written {
         notes.push(Note::warning(format!("login shells may lack PATH: {error}")));

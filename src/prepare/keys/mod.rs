@@ -35,9 +35,24 @@ pub struct Key {
 }
 
 impl Key {
+    /// Its fingerprint and its comment, for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!("{} {}", self.fingerprint, self.comment).trim_end().to_owned()
+    }
+
     /// Two keys with the same identity do the same thing.
     fn identity(&self) -> (String, bool) {
         (self.fingerprint.clone(), self.authority)
+    }
+}
+
+/// Adds the keys of `more` that are not there yet.
+pub fn add(keys: &mut Vec<Key>, more: Vec<Key>) {
+    for key in more {
+        if !keys.iter().any(|known| known.identity() == key.identity()) {
+            keys.push(key);
+        }
     }
 }
 
