@@ -18,6 +18,8 @@ pub const PROFILE: &str = "/etc/profile.d/devinit.sh";
 pub const SUDOERS: &str = "/etc/sudoers.d/devinit";
 /// This boot: control socket, sshd's config, the boot record.
 pub const RUNTIME: &str = "/run/devinit";
+/// The environment for root's login shells, in the runtime folder.
+pub const ENVIRONMENT: &str = "environment.sh";
 /// Logs of what does not write to the container's output.
 pub const LOGS: &str = "/var/log/devinit";
 /// The entrypoint of NVIDIA's base images.

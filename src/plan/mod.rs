@@ -91,7 +91,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let users = users::with_accounts(&resolved.users, &outcome, facts);
 
     let merged = environment::merge(&facts.environment, &config.environment, &config.path);
-    let for_services = without(environment::for_services(&merged), &resolved.secrets);
+    let for_services = environment::for_services(&merged, &resolved.secrets);
     let for_sessions = without(environment::for_sessions(&merged, &config.ssh.environment.deny), &resolved.secrets);
 
     let ssh = plan_ssh(config, facts, &resolved, &for_sessions, &users, &mut notes);
@@ -233,12 +233,12 @@ fn plan_profile(
         notes.push(Note::warning(format!("login shells may lack PATH: {} cannot be written", paths::PROFILE)));
         return None;
     }
-    let environment_file = runtime.join("environment.sh");
     let snippet = environment::profile_snippet(&environment::Profile {
-        path: environment.get("PATH").map(String::as_str),
-        environment_file: &environment_file,
-        on_login: &config.hooks.on_login,
-        greet: config.greeting.enabled.then_some(facts.program.as_path()),
+        path: environment.get("PATH").cloned().unwrap_or_default(),
+        devinit: facts.program.clone(),
+        root_snippet: runtime.join(paths::ENVIRONMENT),
+        greeting: config.greeting.enabled,
+        on_login: config.hooks.on_login.clone(),
     });
     Some(Profile { snippet, environment: environment::root_snippet(environment) })
 }

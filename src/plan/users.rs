@@ -52,14 +52,14 @@ const LONGEST_PASSWORD: u64 = 4096;
 pub fn resolve(config: &Config, facts: &Facts, rescue: bool, notes: &mut Vec<Note>) -> Resolved {
     let mut secrets = Vec::new();
     let mut users = config.users.clone();
-    let names: Vec<&str> = config.users.keys().map(String::as_str).collect();
+    let names: Vec<String> = config.users.keys().cloned().collect();
     let from_environment = users_from_environment(&facts.environment, &names);
     notes.extend(from_environment.notes);
     for (name, variables) in from_environment.users {
         let user = users.entry(name).or_default();
         user.uid = variables.uid.or(user.uid);
         user.gid = variables.gid.or(user.gid);
-        user.sudo |= variables.sudo;
+        user.sudo = variables.sudo.unwrap_or(user.sudo);
         user.password = variables.password.or(user.password.take());
     }
     if users.is_empty() || rescue {

@@ -150,7 +150,7 @@ fn write_profile(plan: &Plan, notes: &mut Vec<Note>) {
     let path = Path::new(paths::PROFILE);
     let _ = path.parent().map(fs::create_dir_all);
     let written = write::write_if_changed(path, profile.snippet.as_bytes(), Attributes::own(0o644)).and_then(|_| {
-        let path = runtime.join("environment.sh");
+        let path = runtime.join(paths::ENVIRONMENT);
         write::write(&path, profile.environment.as_bytes(), Attributes::own(0o600))
     });
     if let Err(error) = written {

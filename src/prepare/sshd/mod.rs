@@ -60,6 +60,15 @@ pub struct SshdWanted {
     pub image: ImageConfig,
 }
 
+impl SshdWanted {
+    /// Whether it can be reached on 127.0.0.1.
+    #[must_use]
+    pub fn listens_on_loopback(&self) -> bool {
+        let loopback = |address: &String| ["127.0.0.1", "0.0.0.0", "::"].contains(&address.as_str());
+        self.listen.is_empty() || self.listen.iter().any(loopback)
+    }
+}
+
 /// devinit's sshd_config as a file. Only root reads it: the environment may hold tokens.
 pub fn file(wanted: &SshdWanted, path: &Path) -> FileWanted {
     FileWanted { path: path.to_owned(), content: render(wanted), mode: 0o600 }
