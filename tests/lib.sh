@@ -175,10 +175,11 @@ remove_containers() {
 }
 
 stop_daemon() {
-    local first
+    local first=''
     if [ -n "$world" ] && kill -0 "$world" 2>/dev/null; then
         # The first process inside passes TERM on to the daemon; its death is the end of everything in there.
-        read -r first <"/proc/$world/task/$world/children" && kill -TERM "$first" 2>/dev/null || true
+        read -r first _ <"/proc/$world/task/$world/children" || true # there is no newline at its end
+        kill -TERM "$first" 2>/dev/null || true
         wait_until 20 world_is_gone || kill -KILL "$world" 2>/dev/null || true
         wait_until 10 world_is_gone || say "process $world is still there"
     fi
