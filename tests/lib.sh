@@ -10,6 +10,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 machine=$(uname -m)
 state=$repository/target/containers # the cache: the daemon's images, the stand-in base
 world=''                            # process id of the daemon's namespaces, once there are any
+world_folder=''                     # its socket, log and run-time state
 export DEBIAN_FRONTEND=noninteractive
 
 # The newest Debian release that the stand-in has been tried with, and what a base image has beyond minbase.
