@@ -1,0 +1,54 @@
+//! The container's exit code is its command's; 126, 127 and 128+N as a shell has them.
+
+use crate::support::{BASE, Container};
+
+#[test]
+fn the_exit_code_is_the_commands() {
+    let cases: [(&[&str], i32); 10] = [
+        (&["true"], 0),
+        (&["false"], 1),
+        (&["sh", "-c", "exit 42"], 42),
+        (&["sh", "-c", "exit 255"], 255),
+        (&["/nope"], 127),
+        (&["no-such-program"], 127),
+        (&["/etc/passwd"], 126),
+        (&["/etc"], 126),
+        (&["sh", "-c", "kill -KILL $$"], 137),
+        (&["sh", "-c", "kill -TERM $$"], 143),
+    ];
+    for (command, code) in cases {
+        let output = Container::image(BASE).arguments(command).output();
+        assert_eq!(output.code, code, "{command:?}: {output:?}");
+        if matches!(code, 126 | 127) {
+            assert!(output.stderr.contains(command[0]), "{command:?}: the message does not name it: {}", output.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_commands_output_and_input_are_its_own() {
+    let output = Container::image(BASE).command(["echo", "two words", ""]).output();
+    assert_eq!(output.stdout, "two words \n");
+    let output = Container::image(BASE).command(["tr", "a-z", "A-Z"]).output_given("from outside\n");
+    assert_eq!(output.stdout, "FROM OUTSIDE\n");
+}
+
+#[test]
+fn options_of_the_command_are_not_devinits() {
+    let output = Container::image(BASE).command(["echo", "--help", "--", "-x"]).output();
+    assert_eq!(output.stdout, "--help -- -x\n");
+}
+
+#[test]
+fn a_command_has_the_containers_environment() {
+    let output = Container::image(BASE)
+        .config("{version: 1, environment: {HF_HOME: /workspace/hf}, path: [/opt/tools/bin]}")
+        .env("HF_TOKEN", "hf_1")
+        .option("--workdir=/usr/lib")
+        .command(["sh", "-c", "echo $HF_TOKEN $HF_HOME $PWD; echo $PATH"])
+        .output()
+        .success();
+    let (first, path) = output.split_once('\n').unwrap();
+    assert_eq!(first, "hf_1 /workspace/hf /usr/lib");
+    assert!(path.starts_with("/opt/tools/bin:"), "{path}");
+}
