@@ -204,7 +204,8 @@ impl Machine {
                 slot.enter(State::Starting { pid, look, deadline }, now);
             }
         }
-        if stop {
+        // A shutdown has its own order.
+        if stop && !stopping {
             self.stop(id, Then::Rest, now, actions);
         }
     }

@@ -142,19 +142,24 @@ impl Slot {
         }
     }
 
+    /// The state as others are told it.
+    pub(super) fn shown(&self) -> ServiceState {
+        match self.state {
+            State::Waiting => ServiceState::Waiting,
+            State::Launching { .. } | State::Starting { .. } => ServiceState::Starting,
+            State::Ready { .. } => ServiceState::Ready,
+            State::Stopping { .. } => ServiceState::Stopping,
+            State::BackingOff { .. } => ServiceState::BackingOff,
+            State::Done | State::Stopped => ServiceState::Done,
+            State::Failed => ServiceState::Failed,
+        }
+    }
+
     pub(super) fn status(&self, now: Instant) -> ServiceStatus {
         ServiceStatus {
             name: self.service.name.clone(),
             kind: self.service.kind,
-            state: match self.state {
-                State::Waiting => ServiceState::Waiting,
-                State::Launching { .. } | State::Starting { .. } => ServiceState::Starting,
-                State::Ready { .. } => ServiceState::Ready,
-                State::Stopping { .. } => ServiceState::Stopping,
-                State::BackingOff { .. } => ServiceState::BackingOff,
-                State::Done | State::Stopped => ServiceState::Done,
-                State::Failed => ServiceState::Failed,
-            },
+            state: self.shown(),
             pid: self.pid(),
             since_ms: millis(now.saturating_duration_since(self.since)),
             ready_after_ms: self.ready_after.map(millis),
