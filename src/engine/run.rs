@@ -116,16 +116,20 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
 impl<'a> Engine<'a> {
     fn run(&mut self) -> i32 {
         loop {
-            while let Some(event) = self.events.pop_front() {
-                let actions = self.machine.step(event, Instant::now());
-                for action in actions {
-                    self.act(action);
-                }
-            }
+            self.drain();
             if let Some(code) = self.exit {
                 return code;
             }
             self.wait();
+        }
+    }
+
+    /// Has the machine take in what happened, and does what it wants, until nothing is left.
+    fn drain(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            for action in self.machine.step(event, Instant::now()) {
+                self.act(action);
+            }
         }
     }
 
@@ -207,12 +211,14 @@ impl<'a> Engine<'a> {
                     end = failure;
                 }
             }
-            sys::reap(pid);
             if self.preparation.as_ref().is_some_and(|preparation| preparation.pid == pid) {
                 self.prepared(&end);
             } else {
                 self.events.push_back(Event::Ended(pid, end));
             }
+            // The machine knows of it before its number can be another's.
+            self.drain();
+            sys::reap(pid);
         }
         if any && self.sweeping {
             self.look_around();
@@ -408,6 +414,9 @@ impl<'a> Engine<'a> {
         let name = |id: Id| self.machine.service(id).map_or("?", |service| service.name.as_str());
         match report {
             Report::Ready(id, took) => info!("{} is ready after {}", name(id), seconds(took)),
+            // A main command that ran says by its exit code all that is to be said.
+            Report::Ended(id, End::Code(_) | End::Signal(_), Next::GivenUp)
+                if self.machine.service(id).is_some_and(|service| service.foreground) => {}
             Report::Ended(id, end, Next::Restart(pause)) => {
                 warn!("{} ended ({end}) and is started again in {}", name(id), seconds(pause));
             }
