@@ -47,7 +47,8 @@ pub fn mount_on(dev: &Path) -> Result<()> {
     tmpfs(&dev.join("shm"), "mode=1777")?;
     // Group 5 is tty everywhere; ptys of this instance are not seen from outside.
     let (flags, options) = (MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5");
-    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), flags, Some(options)).context("failed to mount /dev/pts")?;
+    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), flags, Some(options))
+        .context("failed to mount /dev/pts")?;
     terminal(dev);
     gpus(dev).context("failed to pass the GPUs on")
 }
@@ -72,6 +73,10 @@ fn gpus(dev: &Path) -> io::Result<()> {
 }
 
 fn bind(source: &Path, target: &Path) -> io::Result<()> {
-    if source.is_dir() { fs::create_dir(target)? } else { File::create(target).map(drop)? }
+    if source.is_dir() {
+        fs::create_dir(target)?
+    } else {
+        File::create(target).map(drop)?
+    }
     Ok(mount(Some(source), target, NOTHING, MsFlags::MS_BIND, NOTHING)?)
 }

@@ -38,7 +38,8 @@ impl Folder {
         let public_key = key.public_key().to_openssh().map_err(|error| anyhow!("no key: {error}"))?;
         let private_key = key.to_openssh(LineEnding::LF).map_err(|error| anyhow!("no key: {error}"))?;
 
-        let parent = Parent(sys::process_descriptor(unistd::getpid().as_raw()).context("failed to watch this process")?);
+        let parent =
+            Parent(sys::process_descriptor(unistd::getpid().as_raw()).context("failed to watch this process")?);
         let path = unistd::mkdtemp("/tmp/devinit-try.XXXXXX").context("failed to create a folder in /tmp")?;
         // From here on it is taken away again.
         let janitor = janitor(&parent, &path).context("failed to start a process")?;

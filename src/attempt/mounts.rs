@@ -20,8 +20,23 @@ const OWN: [&str; 7] = ["/dev", "/etc/devinit", "/proc", "/run", "/sys", "/tmp",
 
 /// File systems that are windows into the kernel and hold no files, wherever they are mounted.
 const PSEUDO: [&str; 17] = [
-    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "fusectl",
-    "hugetlbfs", "mqueue", "nsfs", "proc", "rpc_pipefs", "securityfs", "sysfs",
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "rpc_pipefs",
+    "securityfs",
+    "sysfs",
 ];
 
 /// A line of `/proc/self/mountinfo`.
@@ -160,7 +175,8 @@ mod tests {
 
     #[test]
     fn names_with_blanks_backslashes_and_broken_escapes_are_read_as_they_are() {
-        for (written, read) in [(r"/my\040disk\134x", r"/my disk\x"), (r"/a\9\04", r"/a\9\04"), (r"/a\777", r"/a\777")] {
+        for (written, read) in [(r"/my\040disk\134x", r"/my disk\x"), (r"/a\9\04", r"/a\9\04"), (r"/a\777", r"/a\777")]
+        {
             assert_eq!(points(&table(&[(2, 1, "/", "ext4"), (3, 2, written, "vfat")])), ["/", read]);
         }
     }

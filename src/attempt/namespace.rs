@@ -46,7 +46,9 @@ pub fn start(settings: &Settings, storage: &Storage, folder: &Folder) -> Result<
     let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC).context("failed to make a pipe")?;
     match unshare(CloneFlags::CLONE_NEWPID) {
         Ok(()) => {}
-        Err(Errno::EPERM) => bail!("try needs CAP_SYS_ADMIN, which this root lacks: in a container, run that with --privileged"),
+        Err(Errno::EPERM) => {
+            bail!("try needs CAP_SYS_ADMIN, which this root lacks: in a container, run that with --privileged")
+        }
         Err(errno) => bail!("failed to make a PID namespace: {}", errno.desc()),
     }
     let pid = match sys::fork().context("failed to start a process")? {
@@ -146,6 +148,9 @@ fn program(main: &[String], environment: &BTreeMap<String, String>) -> Result<Pr
     Ok(Program {
         candidates: vec![string(PROGRAM)?],
         arguments: arguments.map(string).collect::<Result<_>>()?,
-        environment: environment.iter().map(|(name, value)| string(&format!("{name}={value}"))).collect::<Result<_>>()?,
+        environment: environment
+            .iter()
+            .map(|(name, value)| string(&format!("{name}={value}")))
+            .collect::<Result<_>>()?,
     })
 }

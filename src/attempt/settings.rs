@@ -18,10 +18,31 @@ const DEFAULT: &str = include_str!("default.yaml");
 pub const KEY_VARIABLE: &str = "PUBLIC_KEY";
 /// Variables of the caller that the container gets besides `LC_*`: none that usually holds a secret.
 const PASSED: [&str; 25] = [
-    "ALL_PROXY", "COLORTERM", "CURL_CA_BUNDLE", "DEVINIT_ENTRYPOINT", "DEVINIT_GREETING", "DEVINIT_LOG",
-    "DEVINIT_LOG_FORMAT", "GIT_SSL_CAINFO", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LANGUAGE", "NODE_EXTRA_CA_CERTS",
-    "NO_PROXY", "NO_COLOR", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE", "TERM", "TZ",
-    "all_proxy", "http_proxy", "https_proxy", "no_proxy",
+    "ALL_PROXY",
+    "COLORTERM",
+    "CURL_CA_BUNDLE",
+    "DEVINIT_ENTRYPOINT",
+    "DEVINIT_GREETING",
+    "DEVINIT_LOG",
+    "DEVINIT_LOG_FORMAT",
+    "GIT_SSL_CAINFO",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LANG",
+    "LANGUAGE",
+    "NODE_EXTRA_CA_CERTS",
+    "NO_PROXY",
+    "NO_COLOR",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TERM",
+    "TZ",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 
 /// What the container boots with.
@@ -50,7 +71,8 @@ impl Settings {
     /// # Errors
     /// All that is wrong with it, a line or two each.
     pub fn load(options: &cli::Try) -> Result<Self, Vec<String>> {
-        let caller = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let caller =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let environment = environment(caller);
         let (sources, text) = match &options.config.config {
             Some(file) => {
@@ -103,7 +125,12 @@ fn root_may_log_in(config: &Config) -> bool {
 }
 
 fn default_sources() -> Sources {
-    Sources { main: PathBuf::new(), main_required: false, drop_ins: None, extra: vec![("the default config".to_owned(), DEFAULT.to_owned())] }
+    Sources {
+        main: PathBuf::new(),
+        main_required: false,
+        drop_ins: None,
+        extra: vec![("the default config".to_owned(), DEFAULT.to_owned())],
+    }
 }
 
 /// What `try` needs on top of the config: SSH and the page on loopback only, and the made key for everyone who can log

@@ -40,7 +40,9 @@ impl Storage {
         match lock.try_lock() {
             Ok(()) => Ok(Self { kept: Some(folder), fresh, _lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => bail!("{} is used by another devinit try", folder.display()),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("failed to lock {}", folder.display())),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("failed to lock {}", folder.display()))
+            }
         }
     }
 
