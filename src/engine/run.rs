@@ -68,6 +68,8 @@ struct Engine<'a> {
     control: Option<Server>,
     preparation: Option<Preparation<'a>>,
     events: VecDeque<Event>,
+    /// A sweep that is due, with this signal.
+    sweep: Option<i32>,
     /// Whether a sweep was begun, so that the end of everybody is news.
     sweeping: bool,
     /// Somebody who is not our child and has to end before we leave.
@@ -98,6 +100,7 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         control,
         preparation: None,
         events: VecDeque::new(),
+        sweep: None,
         sweeping: false,
         stranger: None,
         exit: None,
@@ -117,6 +120,15 @@ impl<'a> Engine<'a> {
     fn run(&mut self) -> i32 {
         loop {
             self.drain();
+            if let Some(signal) = self.sweep.take() {
+                // Only now: in the middle of reaping, whoever has just ended would still count as there.
+                self.sweeping = true;
+                if self.anyone() {
+                    processes::sweep(signal);
+                }
+                self.look_around();
+                continue;
+            }
             if let Some(code) = self.exit {
                 return code;
             }
@@ -225,6 +237,12 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Whether there can be anyone to sweep: as PID 1 always, elsewhere our descendants, and those have children of ours
+    /// among them.
+    fn anyone(&self) -> bool {
+        unistd::getpid().as_raw() == 1 || sys::has_children()
+    }
+
     /// During a shutdown: is there anyone left to wait for?
     fn look_around(&mut self) {
         if sys::has_children() || self.stranger.is_some() {
@@ -266,11 +284,7 @@ impl<'a> Engine<'a> {
                     let _ = sys::kill(pid, libc::SIGHUP);
                 }
             }
-            Action::Sweep(signal) => {
-                self.sweeping = true;
-                processes::sweep(signal);
-                self.look_around();
-            }
+            Action::Sweep(signal) => self.sweep = Some(signal),
             Action::Report(report) => self.report(report),
             Action::Exit(code) => self.exit = Some(code),
         }
