@@ -30,6 +30,8 @@ const PREPARE_LIMIT: Duration = Duration::from_secs(120);
 const LONGEST_SPEC: usize = 16 << 20;
 /// How many exits are handled before other events get their turn.
 const REAP_BATCH: usize = 512;
+/// After this long without any event devinit gives back the memory that only the boot needed.
+const SETTLED: Duration = Duration::from_secs(2);
 /// EX_CONFIG: a preparing child that ends with it wants the container to.
 pub const UNUSABLE: i32 = 78;
 
@@ -74,6 +76,8 @@ struct Engine<'a> {
     sweeping: bool,
     /// Somebody who is not our child and has to end before we leave.
     stranger: Option<OwnedFd>,
+    /// Whether the boot's memory was given back.
+    settled: bool,
     exit: Option<i32>,
 }
 
@@ -103,6 +107,7 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         sweep: None,
         sweeping: false,
         stranger: None,
+        settled: false,
         exit: None,
     };
     match start {
@@ -148,8 +153,9 @@ impl<'a> Engine<'a> {
     /// The one place where devinit sleeps.
     fn wait(&mut self) {
         let now = Instant::now();
-        let deadline =
-            self.machine.next_deadline().into_iter().chain(self.preparation.as_ref().map(|p| p.deadline)).min();
+        let preparing = self.preparation.as_ref().map(|preparation| preparation.deadline);
+        let settling = (!self.settled).then(|| now + SETTLED);
+        let deadline = self.machine.next_deadline().into_iter().chain(preparing).chain(settling).min();
         let timeout = deadline.map_or(PollTimeout::NONE, |at| {
             // Rounded up: a wake-up before the time would only lead to another one.
             let millis = at.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
@@ -191,6 +197,10 @@ impl<'a> Engine<'a> {
             self.look_around();
         }
         if woken == 0 {
+            if !self.settled && now.elapsed() >= SETTLED {
+                sys::release_program_memory();
+                self.settled = true;
+            }
             self.give_up_preparing();
             self.events.push_back(Event::Tick);
         }
