@@ -30,6 +30,8 @@ const PREPARE_LIMIT: Duration = Duration::from_secs(120);
 const LONGEST_SPEC: usize = 16 << 20;
 /// How many exits are handled before other events get their turn.
 const REAP_BATCH: usize = 512;
+/// After this long without any event devinit gives back the memory that only the boot needed.
+const SETTLED: Duration = Duration::from_secs(2);
 /// EX_CONFIG: a preparing child that ends with it wants the container to.
 pub const UNUSABLE: i32 = 78;
 
@@ -68,10 +70,14 @@ struct Engine<'a> {
     control: Option<Server>,
     preparation: Option<Preparation<'a>>,
     events: VecDeque<Event>,
+    /// A sweep that is due, with this signal.
+    sweep: Option<i32>,
     /// Whether a sweep was begun, so that the end of everybody is news.
     sweeping: bool,
     /// Somebody who is not our child and has to end before we leave.
     stranger: Option<OwnedFd>,
+    /// Whether the boot's memory was given back.
+    settled: bool,
     exit: Option<i32>,
 }
 
@@ -98,8 +104,10 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         control,
         preparation: None,
         events: VecDeque::new(),
+        sweep: None,
         sweeping: false,
         stranger: None,
+        settled: false,
         exit: None,
     };
     match start {
@@ -117,6 +125,15 @@ impl<'a> Engine<'a> {
     fn run(&mut self) -> i32 {
         loop {
             self.drain();
+            if let Some(signal) = self.sweep.take() {
+                // Only now: in the middle of reaping, whoever has just ended would still count as there.
+                self.sweeping = true;
+                if self.anyone() {
+                    processes::sweep(signal);
+                }
+                self.look_around();
+                continue;
+            }
             if let Some(code) = self.exit {
                 return code;
             }
@@ -136,8 +153,9 @@ impl<'a> Engine<'a> {
     /// The one place where devinit sleeps.
     fn wait(&mut self) {
         let now = Instant::now();
-        let deadline =
-            self.machine.next_deadline().into_iter().chain(self.preparation.as_ref().map(|p| p.deadline)).min();
+        let preparing = self.preparation.as_ref().map(|preparation| preparation.deadline);
+        let settling = (!self.settled).then(|| now + SETTLED);
+        let deadline = self.machine.next_deadline().into_iter().chain(preparing).chain(settling).min();
         let timeout = deadline.map_or(PollTimeout::NONE, |at| {
             // Rounded up: a wake-up before the time would only lead to another one.
             let millis = at.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
@@ -179,6 +197,10 @@ impl<'a> Engine<'a> {
             self.look_around();
         }
         if woken == 0 {
+            if !self.settled && now.elapsed() >= SETTLED {
+                sys::release_program_memory();
+                self.settled = true;
+            }
             self.give_up_preparing();
             self.events.push_back(Event::Tick);
         }
@@ -225,6 +247,12 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Whether there can be anyone to sweep: as PID 1 always, elsewhere our descendants, and those have children of ours
+    /// among them.
+    fn anyone(&self) -> bool {
+        unistd::getpid().as_raw() == 1 || sys::has_children()
+    }
+
     /// During a shutdown: is there anyone left to wait for?
     fn look_around(&mut self) {
         if sys::has_children() || self.stranger.is_some() {
@@ -266,11 +294,7 @@ impl<'a> Engine<'a> {
                     let _ = sys::kill(pid, libc::SIGHUP);
                 }
             }
-            Action::Sweep(signal) => {
-                self.sweeping = true;
-                processes::sweep(signal);
-                self.look_around();
-            }
+            Action::Sweep(signal) => self.sweep = Some(signal),
             Action::Report(report) => self.report(report),
             Action::Exit(code) => self.exit = Some(code),
         }
