@@ -99,22 +99,29 @@ fn detach(log_only: bool) -> io::Result<()> {
     sys::duplicate_onto(io::stderr().as_fd(), 1)
 }
 
-/// Takes away what the machine has of devinit and sshd: it is the machine's, and not the container's.
+/// Takes away what the machine has of devinit, and how its sshd is set up: it is the machine's, and not the container's.
 fn begin_afresh(fresh: bool) -> Result<()> {
-    let gone = |path: &str| {
-        let path = Path::new(path);
-        let removed = match path.symlink_metadata() {
-            Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-            Ok(_) => fs::remove_file(path),
-            Err(_) => Ok(()),
-        };
-        removed.with_context(|| format!("failed to leave out {}", path.display()))
-    };
-    gone("/etc/devinit")?;
-    if fresh {
-        ["/var/lib/devinit", "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d"].into_iter().try_for_each(gone)?;
+    leave_out(Path::new("/etc/devinit"))?;
+    if !fresh {
+        return Ok(());
+    }
+    leave_out(Path::new("/var/lib/devinit"))?;
+    for entry in fs::read_dir("/etc/ssh").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if [&b"sshd_config"[..], b"ssh_host_"].iter().any(|start| name.as_encoded_bytes().starts_with(start)) {
+            leave_out(&entry.path())?;
+        }
     }
     Ok(())
+}
+
+fn leave_out(path: &Path) -> Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(_) => Ok(()),
+    };
+    removed.with_context(|| format!("failed to leave out {}", path.display()))
 }
 
 /// Puts devinit and its config where an image has them.
