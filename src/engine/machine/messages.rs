@@ -91,7 +91,8 @@ pub enum Action {
     EndProbe(Pid),
     /// Send a signal to a process.
     Signal(Pid, i32),
-    /// Send a signal to a process and all others of its group.
+    /// Send a signal to a process and all others of its group. The process may be gone; if its number was given to one
+    /// that is no service's since then, nobody is signalled.
     SignalGroup(Pid, i32),
     /// Pass a signal on to the main process; if `caught`, only if it does not kill by default.
     Forward {

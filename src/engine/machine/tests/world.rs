@@ -374,9 +374,14 @@ impl World {
             }
             Action::Signal(pid, signal) => self.signal(pid, signal),
             Action::SignalGroup(pid, signal) => {
-                if let Some(process) = self.processes.get_mut(&pid) {
-                    assert!(matches!(process.role, Role::Main(_)) && process.asked && process.told, "{process:?}");
-                    process.killed = true;
+                match self.processes.get_mut(&pid) {
+                    Some(process) if self.machine.service_of(pid).is_some() => {
+                        assert!(process.asked && !process.killed, "killed without need: {process:?}");
+                        process.killed = true;
+                    }
+                    // The number was given to someone else, and the action says what then.
+                    Some(_) => return,
+                    None => {}
                 }
                 self.deliver_to_all(signal, |process| process.group == pid);
             }
