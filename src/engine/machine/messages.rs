@@ -56,7 +56,7 @@ pub enum Event {
     Probing(Id, Pid),
     /// [`Action::Probe`] could not make a process.
     NotProbing(Id),
-    /// A child ended, and was reaped.
+    /// A child ended. Until this is taken in it must not be reaped: its number may still be signalled.
     Ended(Pid, End),
     /// A signal arrived.
     Signal(i32),
@@ -64,7 +64,7 @@ pub enum Event {
     Alone,
     /// Someone asks for something.
     Request(Request),
-    /// Time passed: [`Machine::next_deadline`] was reached.
+    /// Time passed: [`next_deadline`](super::Machine::next_deadline) was reached.
     Tick,
 }
 
@@ -75,7 +75,7 @@ pub enum Request {
     Start(Id),
     /// End this service, and leave it so.
     Stop(Id),
-    /// End this service and run it again.
+    /// End this service and run it again, and forget its failures.
     Restart(Id),
 }
 
