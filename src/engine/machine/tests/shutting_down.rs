@@ -221,13 +221,14 @@ fn nothing_is_started_or_looked_at_any_more() {
 #[test]
 fn a_process_that_is_made_while_the_shutdown_begins_is_stopped_in_its_turn() {
     let mut stage = Stage::empty(false);
-    let services = vec![service("app").probed(Some(seconds(1))), service("sshd").order(1)];
+    let services = vec![service("app").probed(None), service("sshd").probed(Some(seconds(1))).order(1)];
     stage.step(Event::Begin(Spec { services, shutdown: seconds(9) }));
     stage.step(Event::Request(Request::Stop(1)));
     stage.cast.extend([(7, "app".to_owned()), (8, "sshd".to_owned())]);
     assert!(stage.step(Event::Signal(SIGTERM)).is_empty());
     assert!(stage.step(Event::Launched(1, 8)).is_empty());
     assert_eq!(stage.step(Event::Launched(0, 7)), ["SIGTERM to app"]);
+    assert!(stage.pass(seconds(2)).is_empty(), "whether sshd is ready is of no interest any more");
     assert_eq!(stage.exits("app", 0), ["SIGTERM to sshd"]);
 }
 
@@ -266,4 +267,17 @@ fn nothing_happens_after_the_end() {
     assert_eq!(stage.play(Event::Alone), ["exit 0"]);
     assert!(stage.signal(SIGTERM).is_empty());
     assert_eq!(stage.machine.next_deadline(), None);
+}
+
+#[test]
+fn a_probe_that_is_made_while_the_shutdown_begins_is_ended_at_once() {
+    let mut stage = Stage::empty(false);
+    let services = vec![service("app"), service("sshd").probed(None).order(1)];
+    stage.step(Event::Begin(Spec { services, shutdown: seconds(9) }));
+    stage.cast.extend([(7, "app".to_owned()), (8, "sshd".to_owned()), (9, "probe of sshd".to_owned())]);
+    stage.step(Event::Launched(0, 7));
+    assert_eq!(stage.step(Event::Launched(1, 8)), ["probe sshd"]);
+    assert_eq!(stage.step(Event::Signal(SIGTERM)), ["SIGTERM to app"]);
+    assert_eq!(stage.step(Event::Probing(1, 9)), ["end probe of sshd"]);
+    assert!(stage.step(Event::Ended(9, End::Signal(SIGKILL))).is_empty());
 }
