@@ -1,3 +1,5 @@
+use nix::libc::{SIGQUIT, SIGSEGV, SIGUSR2};
+
 use super::*;
 
 /// The code that a container ends with if its app ends so after it was asked to.
@@ -9,18 +11,24 @@ fn code_of(mut stage: Stage, end: End) -> String {
 
 #[test]
 fn a_stop_of_a_service_container_is_0_if_the_app_ends_by_itself_or_by_the_stop_signal() {
-    let sigusr2 = Service { stop_signal: nix::libc::SIGUSR2, ..app() };
+    let sigusr2 = Service { stop_signal: SIGUSR2, ..app() };
     assert_eq!(code_of(Stage::of([app()]), End::Code(0)), "exit 0");
     assert_eq!(code_of(Stage::of([app()]), End::Signal(SIGINT)), "exit 0");
     assert_eq!(code_of(Stage::of([app()]), End::Code(130)), "exit 0", "as a shell tells it");
-    assert_eq!(code_of(Stage::of([sigusr2.clone()]), End::Signal(nix::libc::SIGUSR2)), "exit 0");
-    assert_eq!(code_of(Stage::of([sigusr2]), End::Code(143)), "exit 0", "the signal that devinit got");
+    assert_eq!(code_of(Stage::of([sigusr2.clone()]), End::Signal(SIGUSR2)), "exit 0");
+    // Everyone in the container may have got the signal that devinit got, or the SIGTERM that is everyone's.
+    for signal in [SIGQUIT, SIGTERM] {
+        let mut stage = Stage::of([sigusr2.clone()]);
+        stage.signal(SIGQUIT);
+        stage.ends("app", End::Signal(signal));
+        assert_eq!(stage.play(Event::Alone), ["exit 0"]);
+    }
 }
 
 #[test]
 fn a_stop_of_a_service_container_is_the_app_s_code_if_it_ends_in_another_way() {
     assert_eq!(code_of(Stage::of([app()]), End::Code(3)), "exit 3");
-    assert_eq!(code_of(Stage::of([app()]), End::Signal(nix::libc::SIGSEGV)), "exit 139");
+    assert_eq!(code_of(Stage::of([app()]), End::Signal(SIGSEGV)), "exit 139");
     assert_eq!(code_of(Stage::of([app()]), End::Signal(SIGKILL)), "exit 137");
 }
 
