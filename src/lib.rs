@@ -5,14 +5,24 @@
 //! state machine ([`engine::machine`]) in a thin shell.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod attempt;
+pub mod boot;
+pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod fetch;
 pub mod greeting;
+pub mod health;
+pub mod log;
 pub mod machine;
 pub mod note;
+pub mod outlook;
+pub mod own;
 pub mod page;
+pub mod paths;
 pub mod plan;
 pub mod prepare;
 pub mod probe;
 pub mod status;
 pub mod sys;
+pub mod words;

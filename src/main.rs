@@ -1,3 +1,134 @@
-//! The devinit binary.
+//! The devinit binary: parse, dispatch, exit code.
 
-fn main() {}
+use std::io::Write;
+use std::process::exit;
+use std::time::{Duration, Instant};
+
+use clap::{CommandFactory, Parser};
+use devinit::cli::{self, Cli, Command, Internal};
+use devinit::config::{self, Sources};
+use devinit::engine::control::{self, Answer, Query};
+use devinit::greeting::Moment;
+use devinit::health::{self, Question};
+use devinit::status::Status;
+use devinit::{attempt, boot, greeting, own, paths, plan};
+
+fn main() {
+    let arguments = Cli::parse();
+    exit(match arguments.command {
+        None => boot::boot(&cli::Boot { main: arguments.main, ..cli::Boot::default() }),
+        Some(Command::Boot(options)) => boot::boot(&options),
+        Some(Command::Health(options)) => health(&options),
+        Some(Command::Status(options)) => status(&options),
+        Some(Command::Start(named)) => control(&Query::Start(named.service)),
+        Some(Command::Stop(named)) => control(&Query::Stop(named.service)),
+        Some(Command::Restart(named)) => control(&Query::Restart(named.service)),
+        Some(Command::Check(options)) => check(&options),
+        Some(Command::Plan(options)) => print_plan(&options),
+        Some(Command::Schema) => print(&pretty(&config::schema())),
+        Some(Command::Greet(options)) => {
+            print(&greeting::text(if options.boot { Moment::Boot } else { Moment::Login }))
+        }
+        Some(Command::Try(options)) => attempt::run(&options),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "devinit", &mut std::io::stdout());
+            0
+        }
+        Some(Command::Man) => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()).map_or(1, |()| 0),
+        Some(Command::Internal(Internal::FetchKeys(options))) => own::fetch_keys(&options),
+        Some(Command::Internal(Internal::Page { port, address })) => own::page(port, address),
+    });
+}
+
+/// Prints to a reader that may have gone, as in `devinit status | head -1`.
+fn print(text: &str) -> i32 {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    0
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn health(options: &cli::Health) -> i32 {
+    let question = match (options.live, options.ready) {
+        (true, _) => Question::Live,
+        (_, true) => Question::Ready,
+        _ => Question::Healthy,
+    };
+    let verdict = health::check(question);
+    if options.json {
+        print(&pretty(&serde_json::json!(verdict)));
+    } else {
+        print(&format!("{}\n", verdict.reason));
+    }
+    verdict.exit_code()
+}
+
+fn status(options: &cli::Status) -> i32 {
+    let deadline = Instant::now() + options.timeout;
+    let mut status = Status::gather();
+    while options.wait && status.pending() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(200));
+        status = Status::gather();
+    }
+    print(&if options.json { pretty(&serde_json::json!(status)) } else { status.text() });
+    match &status.engine {
+        None => 2,
+        Some(_) if options.wait && (status.pending() || status.failed()) => 1,
+        Some(_) => 0,
+    }
+}
+
+fn control(query: &Query) -> i32 {
+    let runtime = paths::runtime();
+    match control::ask(&runtime, query, Duration::from_secs(5)) {
+        Ok(Answer::Refused(why)) => {
+            eprintln!("devinit: {why}");
+            1
+        }
+        Ok(_) => 0,
+        Err(error) => {
+            eprintln!("devinit: no devinit answers in {}: {error}", runtime.display());
+            2
+        }
+    }
+}
+
+fn check(options: &cli::Check) -> i32 {
+    let environment = boot::environment();
+    let all: Vec<Sources> = if options.files.is_empty() {
+        vec![Sources::from_environment(None, &environment)]
+    } else {
+        options.files.iter().map(|file| Sources::only(file)).collect()
+    };
+    let mut code = 0;
+    for sources in all {
+        let problems = match config::load(&sources, &environment) {
+            Ok(loaded) => {
+                let files = loaded.files.iter().map(|file| format!("{}: right\n", file.display()));
+                print(&files.collect::<String>());
+                loaded.warnings
+            }
+            Err(broken) => {
+                code = 1;
+                broken.problems
+            }
+        };
+        for problem in problems {
+            eprintln!("{problem}");
+        }
+    }
+    code
+}
+
+fn print_plan(options: &cli::Plan) -> i32 {
+    devinit::log::init(tracing::Level::WARN);
+    let runtime = Some(paths::RUNTIME.into());
+    match boot::make_plan(&options.config, &options.main, boot::environment(), runtime, None) {
+        Ok(plan) if options.json => print(&pretty(&plan::json(&plan))),
+        Ok(plan) => print(&plan::text(&plan)),
+        Err(code) => code,
+    }
+}

@@ -1,14 +1,20 @@
 //! What is known about this boot from outside PID 1: the record that `prepare` leaves in `/run/devinit/boot.json`
 //! (readable by everyone, without secrets) beside what the engine answers.
 
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::note::Note;
+use crate::engine::control::{self, Answer, Query};
+use crate::engine::snapshot::{Phase, ServiceState, Snapshot};
+use crate::machine::Listeners;
+use crate::note::{Level, Note};
+use crate::paths;
 
-/// Where [`BootRecord`] lies.
-pub const BOOT_RECORD: &str = "/run/devinit/boot.json";
+/// The name of the [`BootRecord`] in the runtime folder.
+pub const BOOT_RECORD: &str = "boot.json";
 
 /// What the boot did, for `status`, `health`, the greeting and the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,4 +61,197 @@ pub struct SshRecord {
     pub port: u16,
     /// `SHA256:… (ED25519)` of each host key.
     pub host_keys: Vec<String>,
+}
+
+/// How long devinit may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// The record of this boot, if there is one that can be read.
+#[must_use]
+pub fn record(runtime: &Path) -> Option<BootRecord> {
+    serde_json::from_slice(&std::fs::read(runtime.join(BOOT_RECORD)).ok()?).ok()
+}
+
+/// What the engine says about itself, if it answers.
+#[must_use]
+pub fn snapshot(runtime: &Path) -> Option<Snapshot> {
+    match control::ask(runtime, &Query::Status, ANSWER_LIMIT) {
+        Ok(Answer::Status(snapshot)) => Some(snapshot),
+        _ => None,
+    }
+}
+
+/// Everything that `devinit status` shows.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// What the engine says; none: it does not answer.
+    pub engine: Option<Snapshot>,
+    /// What the boot did.
+    pub boot: BootRecord,
+    /// What of the ports deserves a look.
+    pub ports: Vec<Note>,
+}
+
+impl Status {
+    /// Looks at the container that this process is in.
+    #[must_use]
+    pub fn gather() -> Self {
+        let runtime = paths::runtime();
+        let boot = record(&runtime).unwrap_or_default();
+        let ports = ports(&boot, &Listeners::look(Path::new("/")));
+        Self { engine: snapshot(&runtime), boot, ports }
+    }
+
+    /// Whether something that was started has not come to an end of it yet.
+    #[must_use]
+    pub fn pending(&self) -> bool {
+        let Some(engine) = &self.engine else { return false };
+        engine.phase == Phase::Preparing
+            || engine.services.iter().any(|service| {
+                !service.stand_in
+                    && match service.state {
+                        ServiceState::Waiting | ServiceState::Starting | ServiceState::BackingOff => true,
+                        ServiceState::Stopping | ServiceState::Ready | ServiceState::Done | ServiceState::Failed => {
+                            false
+                        }
+                    }
+            })
+    }
+
+    /// Whether something failed for good.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        let failed = |engine: &Snapshot| engine.services.iter().any(|service| service.state == ServiceState::Failed);
+        self.boot.rescue.is_some() || self.engine.as_ref().is_none_or(failed)
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        match &self.engine {
+            Some(engine) => {
+                let phase = match engine.phase {
+                    Phase::Preparing => "preparing",
+                    Phase::Running => "running",
+                    Phase::Stopping => "stopping",
+                };
+                let _ = writeln!(out, "devinit is {phase}, up {}, pid {}", ago(engine.uptime_ms), engine.pid);
+            }
+            None => {
+                let _ = writeln!(out, "devinit does not answer in {}", paths::runtime().display());
+            }
+        }
+        if let Some(why) = &self.boot.rescue {
+            let _ = writeln!(out, "RESCUE: {why}");
+        }
+        self.services(&mut out);
+        self.users(&mut out);
+        let notes = self.boot.notes.iter().chain(&self.ports).filter(|note| note.level > Level::Info);
+        for (index, note) in notes.enumerate() {
+            let title = if index == 0 { "\n" } else { "" };
+            let mark = if note.level == Level::Error { "error" } else { "warning" };
+            let _ = writeln!(out, "{title}{mark}: {}", note.text);
+        }
+        out
+    }
+
+    fn services(&self, out: &mut String) {
+        let services = self.engine.iter().flat_map(|engine| &engine.services);
+        let rows: Vec<[String; 6]> = services
+            .filter(|service| !(service.stand_in && service.pid.is_none()))
+            .map(|service| {
+                [
+                    service.name.clone(),
+                    state(service.state).to_owned(),
+                    service.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+                    ago(service.since_ms),
+                    service.restarts.to_string(),
+                    service.last_end.clone().unwrap_or_else(|| "-".to_owned()),
+                ]
+            })
+            .collect();
+        if !rows.is_empty() {
+            table(out, ["SERVICE", "STATE", "PID", "SINCE", "RESTARTS", "LAST END"], &rows);
+        }
+    }
+
+    fn users(&self, out: &mut String) {
+        let rows: Vec<[String; 4]> = self
+            .boot
+            .users
+            .iter()
+            .map(|user| {
+                let ids = format!("{}:{}", user.uid, user.gid);
+                [user.name.clone(), ids, user.home.display().to_string(), user.keys.len().to_string()]
+            })
+            .collect();
+        if !rows.is_empty() {
+            table(out, ["USER", "IDS", "HOME", "KEYS"], &rows);
+        }
+        for (user, key) in self.boot.users.iter().flat_map(|user| user.keys.iter().map(move |key| (user, key))) {
+            let _ = writeln!(out, "  {}: {key}", user.name);
+        }
+        if let Some(ssh) = &self.boot.ssh {
+            let _ = writeln!(out, "\nSSH on port {}", ssh.port);
+            for key in &ssh.host_keys {
+                let _ = writeln!(out, "  host key {key}");
+            }
+        }
+    }
+}
+
+/// What of the listening ports deserves a look: an app that nobody outside can reach, and what else can be reached.
+fn ports(boot: &BootRecord, listeners: &Listeners) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let port = boot.app_port;
+    if listeners.loopback_only(port) {
+        notes.push(Note::warning(format!(
+            "the app listens on 127.0.0.1:{port} only and cannot be reached from outside; have it listen on 0.0.0.0"
+        )));
+    }
+    let ssh = boot.ssh.as_ref().map_or(22, |ssh| ssh.port);
+    for address in listeners.exposed_besides(&[ssh, port]) {
+        notes.push(Note::warning(format!(
+            "something listens on {address}, besides SSH and the app; have it listen on 127.0.0.1 if it is not meant to"
+        )));
+    }
+    notes
+}
+
+fn state(state: ServiceState) -> &'static str {
+    match state {
+        ServiceState::Waiting => "waiting",
+        ServiceState::Starting => "starting",
+        ServiceState::Ready => "ready",
+        ServiceState::Stopping => "stopping",
+        ServiceState::BackingOff => "backing off",
+        ServiceState::Done => "done",
+        ServiceState::Failed => "FAILED",
+    }
+}
+
+fn ago(millis: u64) -> String {
+    let seconds = millis / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+fn table<const N: usize>(out: &mut String, head: [&str; N], rows: &[[String; N]]) {
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or(0)
+    });
+    let mut line = |cells: [&str; N]| {
+        let padded: String = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
+        let _ = writeln!(out, "{}", padded.trim_end());
+    };
+    line(std::array::from_fn(|_| ""));
+    line(head);
+    for row in rows {
+        line(std::array::from_fn(|column| row[column].as_str()));
+    }
 }

@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 /// # Errors
 /// Anything that is not a non-negative duration with a unit.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let fault = || format!("`{text}` is not a duration; write it as in `90s`, `10m` or `1h30m`");
+    // What was written is not repeated: it may come from a variable.
+    let fault = || "expected a duration with its unit, such as `90s`, `10m` or `1h30m`".to_owned();
     let signed: SignedDuration = text.trim().parse().map_err(|_| fault())?;
     Duration::try_from(signed).map_err(|_| fault())
 }
@@ -69,5 +70,26 @@ pub mod optional {
             .map(|text| super::parse(&text))
             .transpose()
             .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_their_units() {
+        for (text, millis) in [("90s", 90_000), ("10m", 600_000), ("1h30m", 5_400_000), ("250ms", 250), ("0s", 0)] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+            assert_eq!(parse(&format(Duration::from_millis(millis))), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused_and_not_repeated() {
+        for text in ["", "90", "-5s", "5s ago", "soon", "5 parsecs", "1e3s", "999999999999999999h"] {
+            let error = parse(text).unwrap_err();
+            assert!(text.is_empty() || !error.contains(&format!("`{text}`")), "{error}");
+        }
     }
 }

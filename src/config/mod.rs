@@ -1,6 +1,22 @@
 //! The config: load, merge, check.
 
+mod check;
+mod decode;
+mod expand;
+mod forms;
+mod load;
+mod merge;
+mod node;
+mod problem;
+mod yaml;
+
 pub mod duration;
 pub mod model;
+pub mod schema;
+pub mod signal;
 
+pub use load::{Broken, DEFAULT_FILE, DROP_INS, Loaded, Sources, load};
 pub use model::Config;
+pub use problem::{Problem, Severity};
+pub use schema::schema;
+pub use signal::signal_number;

@@ -4,15 +4,19 @@
 //! so a comment here is written for the person who writes the YAML.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::duration;
+use super::{duration, schema};
 
 /// devinit's config: `/etc/devinit/config.yaml` with the drop-ins of `/etc/devinit/conf.d` merged over it.
+///
+/// In values, `${VAR}` and `${VAR:-default}` are replaced by the container's variables. `$$` is a dollar sign: a shell
+/// command gets `${VAR}` by writing `$${VAR}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -23,6 +27,7 @@ pub struct Config {
     /// The SSH server.
     pub ssh: Ssh,
     /// Variables for the app, the services, hooks and SSH sessions. They go over the container's own environment.
+    #[schemars(schema_with = "schema::environment")]
     pub environment: BTreeMap<String, String>,
     /// Folders put in front of PATH, everywhere.
     pub path: Vec<String>,
@@ -43,11 +48,11 @@ pub struct Config {
 }
 
 /// The version of the config format.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
 pub enum Version {
     /// The only one so far.
     #[default]
-    #[serde(rename = "1")]
     V1,
 }
 
@@ -55,9 +60,13 @@ pub enum Version {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct User {
-    /// User id, 0 to 4294967294. Without one an existing account keeps its own, and a new one gets the first free id from 1000.
+    /// User id, 0 to 4294967294. Without one an existing account keeps its own, and a new one gets the first free id
+    /// from 1000.
+    #[schemars(range(max = 4_294_967_294u32))]
     pub uid: Option<u32>,
-    /// Id of the primary group. Without one an existing account keeps its own, and a new one gets its uid's number if that is free.
+    /// Id of the primary group. Without one an existing account keeps its own, and a new one gets its uid's number if
+    /// that is free.
+    #[schemars(range(max = 4_294_967_294u32))]
     pub gid: Option<u32>,
     /// Login shell. Without one: what the account has, or /bin/bash, or /bin/sh where there is no bash.
     pub shell: Option<PathBuf>,
@@ -79,7 +88,11 @@ pub struct User {
 
 /// Where a password comes from: exactly one of these.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(
+    rename_all = "snake_case",
+    deny_unknown_fields,
+    expecting = "one of `{file: PATH}`, `{env: NAME}`, `{hash: HASH}` and `{text: PASSWORD}`"
+)]
 pub enum Password {
     /// A file that holds it; a trailing newline is trimmed.
     File(PathBuf),
@@ -103,7 +116,7 @@ impl std::fmt::Debug for Password {
 }
 
 /// Where authorized keys come from: a string is a key, else one of these.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum KeySource {
     /// An authorized_keys line.
@@ -150,6 +163,7 @@ pub struct Ssh {
     /// Whether sshd runs. Without sshd in the image devinit says so and goes on.
     pub enabled: bool,
     /// The port that sshd listens on.
+    #[schemars(range(min = 1))]
     pub port: u16,
     /// Addresses to listen on; empty: all.
     pub listen: Vec<String>,
@@ -216,13 +230,13 @@ pub struct Hooks {
 }
 
 /// A command: a list is executed as it stands, a string is given to `/bin/sh -c`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Command {
     /// Given to /bin/sh -c.
     Shell(String),
     /// The program and its arguments.
-    Argv(Vec<String>),
+    Argv(#[schemars(schema_with = "schema::argv")] Vec<String>),
 }
 
 /// A process that runs beside sshd and the app.
@@ -239,6 +253,7 @@ pub struct Service {
     pub directory: Option<PathBuf>,
     /// Variables for this process only, over all others.
     #[serde(default)]
+    #[schemars(schema_with = "schema::environment")]
     pub environment: BTreeMap<String, String>,
     /// Services that have to be ready first.
     #[serde(default)]
@@ -265,6 +280,7 @@ pub struct App {
     /// Working folder. Without one: the container's.
     pub directory: Option<PathBuf>,
     /// Variables for the app only, over all others.
+    #[schemars(schema_with = "schema::environment")]
     pub environment: BTreeMap<String, String>,
     /// Services that have to be ready first.
     pub after: Vec<String>,
@@ -277,14 +293,28 @@ pub struct App {
     pub stop: Stop,
     /// The port that it is reached on.
     pub port: AppPort,
+    /// What happens when it ended for good. Without one: `critical`, or `degraded` where there is a page to say so.
+    pub policy: Option<Policy>,
     /// Serve devinit's own status page on the port while there is no app to do so.
     pub page: bool,
+    /// The address that the page listens on. Without one: all of them.
+    pub page_address: Option<IpAddr>,
+}
+
+/// What happens when a process ended for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The container ends with its exit code.
+    Critical,
+    /// The container stays up, and health says that something is missing.
+    Degraded,
 }
 
 /// The app's port, 27015 unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct AppPort(pub u16);
+pub struct AppPort(#[schemars(range(min = 1))] pub u16);
 
 impl Default for AppPort {
     fn default() -> Self {
@@ -312,6 +342,7 @@ pub struct Ready {
     /// A URL that answers with a status below 400, or with 401 or 403 ("up, and it asks who you are").
     pub http: Option<String>,
     /// A port on 127.0.0.1 that accepts connections.
+    #[schemars(range(min = 1))]
     pub tcp: Option<u16>,
     /// A path that exists.
     pub path: Option<PathBuf>,

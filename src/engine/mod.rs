@@ -1,6 +1,13 @@
 //! Runs processes: starts them in order, watches them, reaps, stops them in reverse order.
 //!
-//! The engine knows nothing of YAML, users, SSH or installers: a [`spec::Spec`] tells it all.
+//! The engine knows nothing of YAML, users, SSH or installers: a [`spec::Spec`] tells it all. [`machine`] decides,
+//! [`run`] acts.
 
+pub mod control;
+pub mod machine;
+mod processes;
+pub mod run;
 pub mod snapshot;
+pub mod spawn;
 pub mod spec;
+mod terminal;

@@ -38,7 +38,7 @@ pub struct Service {
     pub foreground: bool,
     /// What has to be ready (for a oneshot: to have succeeded) before it starts.
     pub after: Vec<String>,
-    /// What has to have ended, well or not, before it starts.
+    /// What has to have ended or to be ready, well or not, before it starts.
     pub settled: Vec<String>,
     /// It fills in for this other service, and runs only while that one does not.
     pub stands_in_for: Option<String>,
@@ -46,6 +46,10 @@ pub struct Service {
     pub ready: Option<Readiness>,
     /// When it is started again.
     pub restart: Restart,
+    /// After how many failures in a row it is given up; never if there is none.
+    pub give_up_after: Option<u32>,
+    /// At a shutdown it is asked to end once every service of a lower number has.
+    pub stop_order: u8,
     /// The signal number that asks it to end.
     pub stop_signal: i32,
     /// How long it may take to end before SIGKILL.
@@ -80,8 +84,8 @@ pub struct Identity {
 pub struct Readiness {
     /// What is looked at.
     pub probe: Probe,
-    /// After how long it counts as failed.
-    pub timeout: Duration,
+    /// After how long it counts as failed, and is stopped; if there is none it may take forever.
+    pub timeout: Option<Duration>,
 }
 
 /// When a service that ended is started again.

@@ -1,1 +1,270 @@
-//! plan
+//! What a boot will do, fully resolved: which accounts and files, which processes in which order with which probe.
+//!
+//! `devinit plan` prints a [`Plan`], the boot carries it out ([`crate::prepare::carry_out`]): one path, so that the dry
+//! run cannot differ from the boot.
+
+mod facts;
+mod print;
+mod services;
+mod users;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use facts::Facts;
+pub use print::{json, text};
+pub use services::{APP, MAIN, SSHD, main_command};
+pub use users::User;
+
+use crate::config::Loaded;
+use crate::engine::spec::Spec;
+use crate::note::{Level, Note};
+use crate::prepare::accounts::{self, Defaults, Outcome, Wanted};
+use crate::prepare::sshd::{self, SshdWanted};
+use crate::prepare::{environment, keys};
+use crate::status::{BootRecord, SshRecord, UserRecord};
+use crate::{config, paths};
+
+/// What a boot will do.
+pub struct Plan {
+    /// Where this boot's state goes, if there is such a place.
+    pub runtime: Option<PathBuf>,
+    /// Accounts as they are wanted; empty where they cannot be written.
+    pub wanted: Vec<Wanted>,
+    /// For accounts that say nothing of these.
+    pub defaults: Defaults,
+    /// /etc/passwd as it will be.
+    pub passwd: Vec<u8>,
+    /// A line for each change of an account.
+    pub changes: Vec<String>,
+    /// The users and their keys.
+    pub users: Vec<User>,
+    /// The folder that the authorized keys go to.
+    pub keys_folder: Option<PathBuf>,
+    /// Whether key files of users that the config no longer has are removed.
+    pub remove_stale_keys: bool,
+    /// sshd, if it runs.
+    pub ssh: Option<Ssh>,
+    /// What login shells read; none where it cannot be written.
+    pub profile: Option<Profile>,
+    /// The processes.
+    pub spec: Spec,
+    /// What `status`, `health` and the greeting tell.
+    pub record: BootRecord,
+}
+
+/// sshd.
+pub struct Ssh {
+    /// The program, by its absolute path.
+    pub program: PathBuf,
+    /// Where its config goes.
+    pub config: PathBuf,
+    /// What stands in its config; the host keys are known when they are made.
+    pub wanted: SshdWanted,
+    /// The folder of the host keys.
+    pub host_keys: PathBuf,
+    /// Where it logs to, if not to the container's output.
+    pub log: Option<PathBuf>,
+}
+
+/// What login shells read.
+pub struct Profile {
+    /// For everyone: [`paths::PROFILE`].
+    pub snippet: String,
+    /// For root, with the environment: `environment.sh` in the runtime folder.
+    pub environment: String,
+}
+
+/// Makes the plan. Pure but for reading what the config points at: key files, password files, the account database.
+#[must_use]
+pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
+    let config = &loaded.config;
+    let mut notes: Vec<Note> =
+        loaded.warnings.iter().map(|problem| Note::warning(one_line(&problem.to_string()))).collect();
+    if let Some(why) = &rescue {
+        notes.push(Note::error(format!("the container is in rescue: {why}")));
+    }
+
+    let resolved = users::resolve(config, facts, rescue.is_some(), &mut notes);
+    let defaults = Defaults::new(default_shell());
+    let outcome = predict(&resolved.wanted, &defaults, facts, &mut notes);
+    let users = users::with_accounts(&resolved.users, &outcome, facts);
+
+    let merged = environment::merge(&facts.environment, &config.environment, &config.path);
+    let for_services = environment::for_services(&merged, &resolved.secrets);
+    let for_sessions = without(environment::for_sessions(&merged, &config.ssh.environment.deny), &resolved.secrets);
+
+    let ssh = plan_ssh(config, facts, &resolved, &for_sessions, &users, &mut notes);
+    let profile = plan_profile(config, facts, &for_sessions, &mut notes);
+    let ground = services::Ground {
+        config,
+        facts,
+        database: &outcome.database,
+        environment: &for_services,
+        rescue: rescue.is_some(),
+    };
+    let fetch_keys = ssh.is_some() && users.iter().any(|user| !user.remote.is_empty());
+    let services = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
+
+    let record = BootRecord {
+        rescue,
+        config: loaded.files.clone(),
+        users: users.iter().map(User::record).collect(),
+        ssh: ssh.as_ref().map(|ssh| SshRecord { port: ssh.wanted.port, host_keys: Vec::new() }),
+        app_port: config.app.as_ref().map_or_else(|| config::model::AppPort::default().0, |app| app.port.0),
+        app: services.iter().any(|service| [APP, MAIN].contains(&service.name.as_str())),
+        greeting: config.greeting.text.clone(),
+        greeting_enabled: config.greeting.enabled,
+        notes,
+    };
+    Plan {
+        runtime: facts.runtime.clone(),
+        wanted: if facts.accounts_writable() { resolved.wanted } else { Vec::new() },
+        defaults,
+        changes: outcome.changes,
+        users,
+        keys_folder: facts.keys_folder().filter(|_| ssh.is_some()),
+        remove_stale_keys: record.rescue.is_none(),
+        passwd: outcome.database.passwd.unwrap_or_default(),
+        ssh,
+        profile,
+        spec: Spec { services, shutdown: config.shutdown.timeout },
+        record,
+    }
+}
+
+/// What the accounts will be, as far as they can be written.
+fn predict(wanted: &[Wanted], defaults: &Defaults, facts: &Facts, notes: &mut Vec<Note>) -> Outcome {
+    let outcome = accounts::reconcile(&facts.database, wanted, defaults);
+    if facts.accounts_writable() {
+        // Its notes are made again, and kept, when the accounts are written.
+        return outcome;
+    }
+    if !outcome.changes.is_empty() {
+        let why = if facts.root { "/etc cannot be written to" } else { "devinit does not run as root" };
+        notes.push(Note::warning(format!("users are left as the image has them: {why}")));
+    }
+    let passwd = facts.database.passwd.as_deref().unwrap_or_default();
+    let group = facts.database.group.as_deref().unwrap_or_default();
+    let existing = wanted.iter().filter_map(|wanted| accounts::lookup(passwd, &wanted.name)).map(|entry| {
+        let groups = accounts::groups_of(group, &entry.name, entry.gid);
+        let accounts::Entry { name, uid, gid, home, shell } = entry;
+        accounts::Account { name, uid, gid, home, shell, groups, created: false }
+    });
+    Outcome { database: facts.database.clone(), accounts: existing.collect(), ..Outcome::default() }
+}
+
+fn plan_ssh(
+    config: &config::Config,
+    facts: &Facts,
+    resolved: &users::Resolved,
+    environment: &BTreeMap<String, String>,
+    users: &[User],
+    notes: &mut Vec<Note>,
+) -> Option<Ssh> {
+    if !config.ssh.enabled {
+        return None;
+    }
+    let leave_out = |why: String| Note::warning(format!("no SSH: {why}"));
+    let Some(program) = facts.sshd.clone() else {
+        notes.push(leave_out("there is no sshd in this image; install openssh-server".to_owned()));
+        return None;
+    };
+    let (Some(runtime), Some(keys_folder)) = (facts.runtime.clone(), facts.keys_folder()) else {
+        notes.push(leave_out(format!("neither {} nor /tmp can be written to; add --tmpfs /run", paths::RUNTIME)));
+        return None;
+    };
+    if facts.root
+        && let Some(note) = sshd::capabilities_note(facts.capabilities)
+    {
+        let usable = note.level < Level::Error;
+        notes.push(note);
+        if !usable {
+            return None;
+        }
+    }
+    if !facts.root {
+        if !users.iter().any(|user| user.account.uid == facts.uid) {
+            notes.push(leave_out(format!("uid {} has no entry in /etc/passwd, so nobody could log in", facts.uid)));
+            return None;
+        }
+        notes.push(Note::warning(format!("SSH as uid {} only: devinit does not run as root", facts.uid)));
+    }
+    if users.iter().all(|user| user.keys.is_empty() && user.remote.is_empty()) && !config.ssh.password_authentication {
+        notes.push(Note::warning(
+            "nobody can log in over SSH yet: there is no key; set PUBLIC_KEY or users.NAME.authorized_keys",
+        ));
+    }
+    let log = (!facts.main.is_empty()).then(|| PathBuf::from(paths::LOGS).join("sshd.log"));
+    // Starting sshd for its version costs milliseconds, so only where something depends on it.
+    let escapes = !sshd::needs_escapes(environment) || sshd::understands_escapes(&program);
+    notes.extend(sshd::left_out(environment, escapes));
+    let mut image = sshd::read_image_config(Path::new("/etc/ssh/sshd_config"));
+    notes.append(&mut image.notes);
+    Some(Ssh {
+        program,
+        config: runtime.join("sshd_config"),
+        wanted: SshdWanted {
+            port: config.ssh.port,
+            listen: config.ssh.listen.clone(),
+            host_keys: Vec::new(),
+            keys_folder,
+            permit_root_login: config.ssh.permit_root_login,
+            password_authentication: resolved.password_authentication.unwrap_or(config.ssh.password_authentication),
+            use_pam: config.ssh.use_pam,
+            x11_forwarding: config.ssh.x11_forwarding,
+            environment: environment.clone(),
+            escapes,
+            image,
+        },
+        host_keys: config.ssh.host_keys.clone(),
+        log,
+    })
+}
+
+fn plan_profile(
+    config: &config::Config,
+    facts: &Facts,
+    environment: &BTreeMap<String, String>,
+    notes: &mut Vec<Note>,
+) -> Option<Profile> {
+    let runtime = facts.runtime.as_ref()?;
+    if !facts.root || !facts.etc_writable {
+        notes.push(Note::warning(format!("login shells may lack PATH: {} cannot be written", paths::PROFILE)));
+        return None;
+    }
+    let snippet = environment::profile_snippet(&environment::Profile {
+        path: environment.get("PATH").cloned().unwrap_or_default(),
+        devinit: facts.program.clone(),
+        root_snippet: runtime.join(paths::ENVIRONMENT),
+        greeting: config.greeting.enabled,
+        on_login: config.hooks.on_login.clone(),
+    });
+    Some(Profile { snippet, environment: environment::root_snippet(environment) })
+}
+
+fn without(mut environment: BTreeMap<String, String>, names: &[String]) -> BTreeMap<String, String> {
+    environment.retain(|name, _| !names.contains(name));
+    environment
+}
+
+fn default_shell() -> PathBuf {
+    let bash = PathBuf::from("/bin/bash");
+    if bash.exists() { bash } else { PathBuf::from("/bin/sh") }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
+impl User {
+    fn record(&self) -> UserRecord {
+        UserRecord {
+            name: self.account.name.clone(),
+            uid: self.account.uid,
+            gid: self.account.gid,
+            home: self.account.home.clone(),
+            keys: self.keys.iter().map(keys::Key::summary).collect(),
+        }
+    }
+}

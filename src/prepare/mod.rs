@@ -1,6 +1,7 @@
 //! Gets the container ready: accounts, keys, sshd's config, environment. Runs in a child of PID 1.
 
 pub mod accounts;
+mod carry_out;
 pub mod environment;
 pub mod home;
 pub mod host_keys;
@@ -8,3 +9,5 @@ pub mod keys;
 pub mod password;
 pub mod sshd;
 pub mod write;
+
+pub use carry_out::{carry_out, write_user_keys};

@@ -1,6 +1,10 @@
 //! Looks whether something is up: for readiness and for health. Runs in children, never in PID 1.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,4 +22,115 @@ pub enum Probe {
     Path(PathBuf),
     /// A command that exits with 0.
     Command(Vec<String>),
+}
+
+/// The pause after the first look that failed; it grows by half each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(4);
+/// The longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long one look may take while waiting.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
+impl Probe {
+    /// Looks again and again until it is up.
+    pub fn wait(&self) {
+        let mut pause = FIRST_PAUSE;
+        while self.look(LOOK_LIMIT).is_err() {
+            std::thread::sleep(pause);
+            pause = pause.saturating_mul(3).checked_div(2).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Looks once.
+    ///
+    /// # Errors
+    /// Why it is not up, in a few words.
+    pub fn look(&self, limit: Duration) -> Result<(), String> {
+        match self {
+            Self::Http(url) => http(url, limit),
+            Self::Tcp(port) => connect(*port, limit).map(drop),
+            Self::SshBanner(port) => ssh_banner(*port, limit),
+            Self::Path(path) => match path.try_exists() {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(format!("{} does not exist", path.display())),
+                Err(error) => Err(format!("{}: {error}", path.display())),
+            },
+            Self::Command(command) => run(command, limit),
+        }
+    }
+}
+
+fn connect(port: u16, limit: Duration) -> Result<TcpStream, String> {
+    let stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), limit)
+        .map_err(|error| format!("port {port}: {error}"))?;
+    set_limits(&stream, limit);
+    Ok(stream)
+}
+
+fn set_limits(stream: &TcpStream, limit: Duration) {
+    // Fails only for a limit of zero, which nobody has.
+    let _ = stream.set_read_timeout(Some(limit));
+    let _ = stream.set_write_timeout(Some(limit));
+}
+
+fn ssh_banner(port: u16, limit: Duration) -> Result<(), String> {
+    let mut banner = [0u8; 4];
+    let mut stream = connect(port, limit)?;
+    stream.read_exact(&mut banner).map_err(|error| format!("port {port} says nothing: {error}"))?;
+    if &banner == b"SSH-" { Ok(()) } else { Err(format!("port {port} is not an SSH server")) }
+}
+
+/// A request by hand: this runs at every health check, and needs neither TLS nor redirects.
+fn http(url: &str, limit: Duration) -> Result<(), String> {
+    let fault = |what: &str| format!("{url}: {what}");
+    let rest = url.strip_prefix("http://").ok_or_else(|| fault("only http:// can be looked at"))?;
+    let (host, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+    let target = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let address: SocketAddr = target
+        .to_socket_addrs()
+        .map_err(|error| fault(&error.to_string()))?
+        .next()
+        .ok_or_else(|| fault("no such host"))?;
+    let mut stream = TcpStream::connect_timeout(&address, limit).map_err(|error| fault(&error.to_string()))?;
+    set_limits(&stream, limit);
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: devinit\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).map_err(|error| fault(&error.to_string()))?;
+    let mut answer = Vec::new();
+    // "HTTP/1.1 200": the body does not matter and may be endless.
+    stream.take(12).read_to_end(&mut answer).map_err(|error| fault(&error.to_string()))?;
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
+    match status {
+        Some(100..=399 | 401 | 403) => Ok(()),
+        Some(code) => Err(fault(&format!("HTTP {code}"))),
+        None => Err(fault("the answer is not HTTP")),
+    }
+}
+
+fn run(command: &[String], limit: Duration) -> Result<(), String> {
+    let [program, arguments @ ..] = command else { return Err("an empty command".to_owned()) };
+    let fault = |error: std::io::Error| format!("{program}: {error}");
+    let (input, output) = (Stdio::null(), Stdio::null());
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(input)
+        .stdout(output)
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(fault)?;
+    let deadline = Instant::now() + limit;
+    loop {
+        match child.try_wait().map_err(fault)? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(format!("{program}: {status}")),
+            None if Instant::now() >= deadline => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("{program} takes longer than {} s", limit.as_secs()));
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
 }

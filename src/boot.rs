@@ -1,0 +1,116 @@
+//! The boot: from the command line to a running engine.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::error;
+
+use crate::engine::run::{self, Start, UNUSABLE};
+use crate::engine::spec::Spec;
+use crate::plan::{self, Facts, Plan};
+use crate::{cli, config, log, paths, prepare};
+
+/// Boots, and returns the container's exit code.
+#[must_use]
+pub fn boot(options: &cli::Boot) -> i32 {
+    let command_mode = !options.main.is_empty();
+    // With a main command the output is the command's: devinit speaks up only when something is wrong.
+    log::init(if command_mode { tracing::Level::WARN } else { tracing::Level::INFO });
+    let environment = environment();
+    let runtime = paths::make_runtime();
+    let plain = || Spec {
+        services: plan::main_command(&options.main, &environment).into_iter().collect(),
+        shutdown: Duration::from_secs(9),
+    };
+    let nothing_to_prepare = command_mode && options.config.config.is_none() && is_plain(&environment);
+    let prepare = |failed: Option<&str>, pipe: File| prepare(options, &environment, runtime.as_deref(), failed, pipe);
+    let start = if nothing_to_prepare {
+        Start::With(plain())
+    } else {
+        Start::Prepare { prepare: &prepare, otherwise: plain() }
+    };
+    match run::run(start, command_mode, runtime.as_deref()) {
+        Ok(code) => code,
+        Err(error) => {
+            error!("devinit cannot start: {error}");
+            1
+        }
+    }
+}
+
+/// The environment that devinit was started with. Names and values that are not UTF-8 are taken as well as they can be.
+#[must_use]
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect()
+}
+
+/// Whether there is nothing that devinit was told to do: no config, and none of the variables that stand for one.
+fn is_plain(environment: &BTreeMap<String, String>) -> bool {
+    !Path::new(paths::CONFIG).exists()
+        && !Path::new(paths::DROP_INS).exists()
+        && !environment.contains_key("DEVINIT_CONFIG")
+        && !prepare::keys::CONSUMED.iter().any(|name| environment.contains_key(*name))
+}
+
+/// In a child of PID 1: works out the plan, carries out its part that is files, and writes its part that is processes
+/// to the pipe.
+fn prepare(
+    options: &cli::Boot,
+    environment: &BTreeMap<String, String>,
+    runtime: Option<&Path>,
+    failed: Option<&str>,
+    mut pipe: File,
+) -> i32 {
+    let plan = match make_plan(&options.config, &options.main, environment.clone(), runtime.map(Path::to_owned), failed)
+    {
+        Ok(plan) => plan,
+        Err(code) => return code,
+    };
+    let spec = prepare::carry_out(plan);
+    match serde_json::to_vec(&spec).map_err(std::io::Error::from).and_then(|bytes| pipe.write_all(&bytes)) {
+        Ok(()) => 0,
+        Err(error) => {
+            error!("the plan could not be handed over: {error}");
+            1
+        }
+    }
+}
+
+/// Loads the config and makes the plan; in rescue, if the config cannot be used or `failed` says that a first attempt
+/// went wrong.
+///
+/// # Errors
+/// The exit code [`UNUSABLE`], if the config says that the container had better stop.
+pub fn make_plan(
+    config: &cli::Config,
+    main: &[String],
+    environment: BTreeMap<String, String>,
+    runtime: Option<PathBuf>,
+    failed: Option<&str>,
+) -> Result<Plan, i32> {
+    let sources = config::Sources::from_environment(config.config.as_deref(), &environment);
+    let (loaded, rescue) = match (config::load(&sources, &environment), failed) {
+        (Ok(loaded), None) => (loaded, None),
+        (Ok(loaded), Some(why)) => (loaded, Some(why.to_owned())),
+        (Err(broken), _) => {
+            for problem in &broken.problems {
+                error!("{problem}");
+            }
+            if broken.on_error == config::model::OnError::Exit {
+                return Err(UNUSABLE);
+            }
+            let why = broken
+                .problems
+                .first()
+                .map_or_else(String::new, |problem| problem.to_string().lines().next().unwrap_or_default().to_owned());
+            (broken.salvaged, Some(why))
+        }
+    };
+    let facts = Facts::gather(main.to_vec(), environment, runtime);
+    Ok(plan::resolve(&loaded, &facts, rescue))
+}

@@ -1,0 +1,194 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::duration;
+
+/// The first process of a dev container.
+///
+/// As an image's ENTRYPOINT (`["/usr/local/bin/devinit", "--"]`) it makes users, starts sshd and the app, reaps,
+/// passes signals on and brings the container down cleanly. The other commands look into a running container.
+#[derive(Debug, Parser)]
+#[command(name = "devinit", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; without it devinit boots.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The main command: gets the terminal, and its exit code is the container's.
+    #[arg(last = true)]
+    pub main: Vec<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Boot: as PID 1, or as a subreaper where something else is
+    Boot(Boot),
+    /// Whether the container is well: exit code 0 yes, 1 no, 2 cannot tell
+    Health(Health),
+    /// How the container stands: services, users, keys, ports, GPU
+    Status(Status),
+    /// Run a service, and forget its failures
+    Start(Named),
+    /// End a service and leave it so
+    Stop(Named),
+    /// End a service and run it again
+    Restart(Named),
+    /// Check configs; exit code 0 when they are right, 1 when not
+    Check(Check),
+    /// Print what a boot would do, and do nothing
+    Plan(Plan),
+    /// Print the config's JSON Schema
+    Schema,
+    /// Print the greeting of login shells
+    Greet(Greet),
+    /// Boot in namespaces of this machine over a throw-away copy of its files, to try a config without an image
+    Try(Try),
+    /// Print completions for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// What devinit runs for itself
+    #[command(subcommand, hide = true)]
+    Internal(Internal),
+}
+
+/// What devinit runs for itself, as a service of the plan.
+#[derive(Debug, Subcommand)]
+pub enum Internal {
+    /// Fetch the authorized keys that come from URLs, until all of them are there
+    FetchKeys(Config),
+    /// Serve the status page
+    Page {
+        /// The port
+        #[arg(long)]
+        port: u16,
+        /// The address; all of them if there is none
+        #[arg(long)]
+        address: Option<std::net::IpAddr>,
+    },
+}
+
+/// Which config.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Config {
+    /// The config, instead of /etc/devinit/config.yaml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `boot`.
+#[derive(Debug, Default, Args)]
+pub struct Boot {
+    /// Which config.
+    #[command(flatten)]
+    pub config: Config,
+    /// The main command: gets the terminal, and its exit code is the container's
+    #[arg(last = true)]
+    pub main: Vec<String>,
+}
+
+/// Arguments of `health`.
+#[derive(Debug, Args)]
+pub struct Health {
+    /// Only whether devinit answers
+    #[arg(long, conflicts_with = "ready")]
+    pub live: bool,
+    /// Also whether everything that was to start is ready
+    #[arg(long)]
+    pub ready: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Wait until nothing is pending; exit code 1 if something failed
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_parser = duration::parse, default_value = "10m", requires = "wait")]
+    pub timeout: Duration,
+}
+
+/// Arguments of `start`, `stop` and `restart`.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The service, as `status` lists it
+    pub service: String,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The configs, each by itself; without one the config of this machine with its drop-ins
+    pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Which config.
+    #[command(flatten)]
+    pub config: Config,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The main command that the boot would have
+    #[arg(last = true)]
+    pub main: Vec<String>,
+}
+
+/// Arguments of `greet`.
+#[derive(Debug, Args)]
+pub struct Greet {
+    /// The greeting of the container's log: with the host keys' fingerprints
+    #[arg(long, hide = true)]
+    pub boot: bool,
+}
+
+/// Arguments of `try`.
+#[derive(Debug, Args)]
+pub struct Try {
+    /// Which config.
+    #[command(flatten)]
+    pub config: Config,
+    /// Keep what the container writes in this folder, and begin from it the next time
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "devinit-try")]
+    pub keep: Option<PathBuf>,
+    /// The port of sshd on 127.0.0.1
+    #[arg(long, default_value_t = 4444)]
+    pub ssh_port: u16,
+    /// The main command, instead of the app
+    #[arg(last = true)]
+    pub main: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_after_the_dashes_is_the_main_command() {
+        let cli = Cli::parse_from(["devinit", "--", "status", "--json"]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.main, ["status", "--json"]);
+    }
+}

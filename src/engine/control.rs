@@ -1,0 +1,164 @@
+//! The control socket: one packet asks, one packet answers.
+//!
+//! Packets (SOCK_SEQPACKET) rather than a stream: a request is there whole or not at all, so PID 1 keeps no buffer for
+//! anyone. Whoever connects and says nothing holds a descriptor until someone else needs the place.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen, recv, send,
+    setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::Snapshot;
+use crate::probe::Probe;
+use crate::sys;
+
+/// The name of the socket in the runtime folder.
+pub const SOCKET: &str = "control.sock";
+/// The longest request, in bytes.
+const LONGEST_REQUEST: usize = 4096;
+/// The longest answer that a client takes, in bytes: the kernel's default for one packet.
+const LONGEST_ANSWER: usize = 208 * 1024;
+/// How many clients are heard at a time.
+const MOST_CLIENTS: usize = 32;
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Query {
+    /// How things stand. Open to everyone in the container.
+    Status,
+    /// What tells whether each service is ready. As root, or as who devinit runs as.
+    Probes,
+    /// Run this service. As root, or as who devinit runs as.
+    Start(String),
+    /// End this service. As root, or as who devinit runs as.
+    Stop(String),
+    /// End this service and run it again. As root, or as who devinit runs as.
+    Restart(String),
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// How things stand.
+    Status(Snapshot),
+    /// What tells whether the services are ready, by their names.
+    Probes(BTreeMap<String, Probe>),
+    /// It will be done.
+    Accepted,
+    /// It will not be done, and why.
+    Refused(String),
+}
+
+/// PID 1's side.
+pub struct Server {
+    socket: OwnedFd,
+    path: PathBuf,
+    clients: VecDeque<OwnedFd>,
+}
+
+impl Server {
+    /// Listens in this folder.
+    ///
+    /// # Errors
+    /// The folder cannot be written to; or another devinit listens there.
+    pub fn listen(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(SOCKET);
+        let address = UnixAddr::new(&path)?;
+        let socket = seqpacket(SockFlag::SOCK_NONBLOCK)?;
+        if let Err(error) = bind(socket.as_raw_fd(), &address) {
+            if error != nix::errno::Errno::EADDRINUSE {
+                return Err(error.into());
+            }
+            // Left over from a container that was killed and is started again, unless someone answers.
+            if connect(seqpacket(SockFlag::empty())?.as_raw_fd(), &address).is_ok() {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, "another devinit listens there"));
+            }
+            std::fs::remove_file(&path)?;
+            bind(socket.as_raw_fd(), &address)?;
+        }
+        // Who may do what is decided by the peer's credentials, not by the file's mode.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
+        listen(&socket, Backlog::new(64)?)?;
+        Ok(Self { socket, path, clients: VecDeque::new() })
+    }
+
+    /// The descriptors to watch for something to read: the listener's, then the clients'.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        std::iter::once(self.socket.as_fd()).chain(self.clients.iter().map(AsFd::as_fd))
+    }
+
+    /// Lets those in who wait at the door. The longest silent one leaves where there is no place.
+    pub fn accept(&mut self) {
+        for _ in 0..MOST_CLIENTS {
+            let Ok(client) = sys::accept(&self.socket) else { return };
+            if self.clients.len() >= MOST_CLIENTS {
+                self.clients.pop_front();
+            }
+            self.clients.push_back(client);
+        }
+    }
+
+    /// Hears the clients that have said something, answers and lets them go.
+    pub fn serve(&mut self, mut answer: impl FnMut(Query, bool) -> Answer) {
+        let mut silent = VecDeque::with_capacity(self.clients.len());
+        for client in self.clients.drain(..) {
+            let mut buffer = [0u8; LONGEST_REQUEST];
+            match recv(client.as_raw_fd(), &mut buffer, MsgFlags::MSG_TRUNC) {
+                Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => silent.push_back(client),
+                Err(_) | Ok(0) => {}
+                Ok(length) => {
+                    let reply = match buffer.get(..length).map(serde_json::from_slice::<Query>) {
+                        Some(Ok(query)) => answer(query, may_control(&client)),
+                        _ => Answer::Refused("this is not a request that devinit knows".to_owned()),
+                    };
+                    if let Ok(bytes) = serde_json::to_vec(&reply) {
+                        let _ = send(client.as_raw_fd(), &bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
+                    }
+                }
+            }
+        }
+        self.clients = silent;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn may_control(client: &OwnedFd) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    getsockopt(client, sockopt::PeerCredentials).is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
+}
+
+fn seqpacket(flags: SockFlag) -> io::Result<OwnedFd> {
+    Ok(socket(AddressFamily::Unix, SockType::SeqPacket, flags | SockFlag::SOCK_CLOEXEC, None)?)
+}
+
+/// Asks the devinit that listens in this folder.
+///
+/// # Errors
+/// Nobody listens there, or there is no answer within the time limit.
+pub fn ask(folder: &Path, query: &Query, limit: Duration) -> io::Result<Answer> {
+    let socket = seqpacket(SockFlag::empty())?;
+    let limit = TimeVal::new(i64::try_from(limit.as_secs()).unwrap_or(i64::MAX), limit.subsec_micros().into());
+    setsockopt(&socket, sockopt::ReceiveTimeout, &limit)?;
+    setsockopt(&socket, sockopt::SendTimeout, &limit)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(&folder.join(SOCKET))?)?;
+    send(socket.as_raw_fd(), &serde_json::to_vec(query)?, MsgFlags::MSG_NOSIGNAL)?;
+    let mut buffer = vec![0u8; LONGEST_ANSWER];
+    let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
+    Ok(serde_json::from_slice(buffer.get(..length).unwrap_or_default())?)
+}

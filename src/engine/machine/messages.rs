@@ -1,0 +1,141 @@
+//! What the machine hears, and what it wants to be done.
+
+use std::time::Duration;
+
+use crate::engine::spec::Spec;
+use crate::sys::Pid;
+
+/// A service by its place in the spec.
+pub type Id = usize;
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It exited with this code.
+    Code(i32),
+    /// It was ended by this signal.
+    Signal(i32),
+    /// It never ran its program: the exit code that stands for it (126, 127) and why.
+    NotExecuted(i32, String),
+}
+
+impl End {
+    /// The exit code that a shell would give it.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Code(code) | Self::NotExecuted(code, _) => *code,
+            Self::Signal(signal) => signal.saturating_add(128),
+        }
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => match signal_hook::low_level::signal_name(*signal) {
+                Some(name) => write!(f, "killed by {name}"),
+                None => write!(f, "killed by signal {signal}"),
+            },
+            Self::NotExecuted(_, why) => write!(f, "could not be started: {why}"),
+        }
+    }
+}
+
+/// What happens to the machine.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The container is prepared; this is what runs.
+    Begin(Spec),
+    /// [`Action::Launch`] has made this process.
+    Launched(Id, Pid),
+    /// [`Action::Launch`] could not make a process.
+    NotLaunched(Id, String),
+    /// [`Action::Probe`] has made this process.
+    Probing(Id, Pid),
+    /// [`Action::Probe`] could not make a process.
+    NotProbing(Id),
+    /// A child ended, and was reaped.
+    Ended(Pid, End),
+    /// A signal arrived.
+    Signal(i32),
+    /// Nothing is left to wait for: no child, and nobody else whom [`Action::Sweep`] reaches.
+    Alone,
+    /// Someone asks for something.
+    Request(Request),
+    /// Time passed: [`Machine::next_deadline`] was reached.
+    Tick,
+}
+
+/// What can be asked for over the control socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Run this service, and forget its failures.
+    Start(Id),
+    /// End this service, and leave it so.
+    Stop(Id),
+    /// End this service and run it again.
+    Restart(Id),
+}
+
+/// What the machine wants to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Start the service's process; answered by [`Event::Launched`] or [`Event::NotLaunched`].
+    Launch(Id),
+    /// Start to look whether the service is ready: a process that exits with 0 once it is; answered by
+    /// [`Event::Probing`] or [`Event::NotProbing`].
+    Probe(Id),
+    /// End a process that looks whether a service is ready, and whatever it started.
+    EndProbe(Pid),
+    /// Send a signal to a process.
+    Signal(Pid, i32),
+    /// Send a signal to a process and all others of its group.
+    SignalGroup(Pid, i32),
+    /// Pass a signal on to the main process; if `caught`, only if it does not kill by default.
+    Forward {
+        /// The main process.
+        pid: Pid,
+        /// The signal's number.
+        signal: i32,
+        /// Send it only to a process that has a handler for it.
+        caught: bool,
+    },
+    /// Tell the main process that its terminal is gone, if it has one: interactive shells ignore SIGTERM.
+    HangUp(Pid),
+    /// Send a signal to every process that is left; answered by [`Event::Alone`] once there is none.
+    Sweep(i32),
+    /// Something that the log should have.
+    Report(Report),
+    /// Leave, with this exit code.
+    Exit(i32),
+}
+
+/// What the machine has to tell the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The service is ready; how long it took.
+    Ready(Id, Duration),
+    /// The service ended; what follows.
+    Ended(Id, String, Next),
+    /// The service was not ready in time.
+    NotReady(Id, Duration),
+    /// The service was killed because it did not end in time.
+    StopTimeout(Id, Duration),
+    /// A shutdown begins, for this reason.
+    Shutdown(String),
+    /// These processes did not go in time.
+    Killing(String),
+}
+
+/// What follows the end of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is started again after this pause.
+    Restart(Duration),
+    /// It stays down, as it should.
+    Nothing,
+    /// It failed and stays down.
+    GivenUp,
+}

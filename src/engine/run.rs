@@ -1,0 +1,428 @@
+//! The shell around the machine: one loop, one blocking call.
+//!
+//! Nothing here may end the process before the machine says so: there is nobody above PID 1. What can fail is either
+//! done before the loop, where failing means that the container does not start, or its failure is an event.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd;
+use tracing::{error, info, warn};
+
+use super::control::{Answer, Query, Server};
+use super::machine::{Action, End, Event, Id, Machine, Next, Report, Request};
+use super::snapshot::Phase;
+use super::spawn::Launcher;
+use super::spec::{Kind, Spec};
+use super::{processes, terminal};
+use crate::sys::{self, Change, Pid};
+
+/// How long a preparing child may take before it is given up.
+const PREPARE_LIMIT: Duration = Duration::from_secs(120);
+/// The longest spec that is taken from a preparing child, in bytes.
+const LONGEST_SPEC: usize = 16 << 20;
+/// How many exits are handled before other events get their turn.
+const REAP_BATCH: usize = 512;
+/// EX_CONFIG: a preparing child that ends with it wants the container to.
+pub const UNUSABLE: i32 = 78;
+
+/// Works out what runs. Called in a child of its own for each attempt, with the reason why the one before failed; it
+/// writes a [`Spec`] as JSON to the pipe and returns 0, or [`UNUSABLE`] to end the container.
+pub type Prepare<'a> = &'a dyn Fn(Option<&str>, File) -> i32;
+
+/// What the engine starts with.
+pub enum Start<'a> {
+    /// It is known what runs.
+    With(Spec),
+    /// A child finds out.
+    Prepare {
+        /// How; it has two attempts.
+        prepare: Prepare<'a>,
+        /// What runs if both fail.
+        otherwise: Spec,
+    },
+}
+
+struct Preparation<'a> {
+    prepare: Prepare<'a>,
+    otherwise: Spec,
+    second: bool,
+    pid: Pid,
+    /// Open until the child closes its end.
+    pipe: Option<File>,
+    spec: Vec<u8>,
+    deadline: Instant,
+}
+
+struct Engine<'a> {
+    machine: Machine,
+    launcher: Launcher,
+    signals: OwnedFd,
+    control: Option<Server>,
+    preparation: Option<Preparation<'a>>,
+    events: VecDeque<Event>,
+    /// Whether a sweep was begun, so that the end of everybody is news.
+    sweeping: bool,
+    /// Somebody who is not our child and has to end before we leave.
+    stranger: Option<OwnedFd>,
+    exit: Option<i32>,
+}
+
+/// Runs until the container ends, and returns its exit code.
+///
+/// # Errors
+/// Only at the very start: no signals, no descriptors.
+pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::Result<i32> {
+    let launcher = Launcher::new()?;
+    let signals = sys::signal_descriptor()?;
+    if unistd::getpid().as_raw() != 1
+        && let Err(error) = sys::become_subreaper()
+    {
+        warn!("orphans will not be reaped here: {error}");
+    }
+    let control = runtime.and_then(|folder| {
+        let server = Server::listen(folder);
+        server.inspect_err(|error| warn!("no control socket in {}: {error}", folder.display())).ok()
+    });
+    let mut engine = Engine {
+        machine: Machine::new(command_mode, Instant::now()),
+        launcher,
+        signals,
+        control,
+        preparation: None,
+        events: VecDeque::new(),
+        sweeping: false,
+        stranger: None,
+        exit: None,
+    };
+    match start {
+        Start::With(spec) => engine.events.push_back(Event::Begin(spec)),
+        Start::Prepare { prepare, otherwise } => engine.prepare(prepare, otherwise, None),
+    }
+    let code = engine.run();
+    if command_mode && engine.launcher.terminal {
+        terminal::take_back();
+    }
+    Ok(code)
+}
+
+impl<'a> Engine<'a> {
+    fn run(&mut self) -> i32 {
+        loop {
+            while let Some(event) = self.events.pop_front() {
+                let actions = self.machine.step(event, Instant::now());
+                for action in actions {
+                    self.act(action);
+                }
+            }
+            if let Some(code) = self.exit {
+                return code;
+            }
+            self.wait();
+        }
+    }
+
+    /// The one place where devinit sleeps.
+    fn wait(&mut self) {
+        let now = Instant::now();
+        let deadline =
+            self.machine.next_deadline().into_iter().chain(self.preparation.as_ref().map(|p| p.deadline)).min();
+        let timeout = deadline.map_or(PollTimeout::NONE, |at| {
+            // Rounded up: a wake-up before the time would only lead to another one.
+            let millis = at.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
+            PollTimeout::try_from(u32::try_from(millis).unwrap_or(u32::MAX).min(0x7fff_ffff))
+                .unwrap_or(PollTimeout::MAX)
+        });
+        let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let pipe = self.preparation.as_ref().and_then(|preparation| preparation.pipe.as_ref());
+        watched.extend(pipe.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        let piped = pipe.is_some();
+        watched.extend(self.stranger.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        watched.extend(self.control.iter().flat_map(Server::descriptors).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let woken = poll(&mut watched, timeout).unwrap_or(0);
+        let mut spoke: VecDeque<bool> = watched.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        drop(watched);
+        let mut heard = || spoke.pop_front().unwrap_or(false);
+
+        let signalled = heard();
+        let prepared = piped && heard();
+        let stranger_left = self.stranger.is_some() && heard();
+        if self.control.is_some() && heard() {
+            self.control.iter_mut().for_each(Server::accept);
+        }
+        if spoke.contains(&true) {
+            self.serve();
+        }
+        if prepared {
+            self.read_spec();
+        }
+        if signalled {
+            while let Some(signal) = sys::next_signal(&self.signals) {
+                self.events.push_back(Event::Signal(signal));
+            }
+        }
+        // Exits are looked for after every wake-up, whether SIGCHLD was seen or not: signals of one kind are merged.
+        self.reap();
+        if stranger_left {
+            self.stranger = None;
+            self.look_around();
+        }
+        if woken == 0 {
+            self.give_up_preparing();
+            self.events.push_back(Event::Tick);
+        }
+    }
+
+    fn reap(&mut self) {
+        let mut any = false;
+        for _ in 0..REAP_BATCH {
+            let Some((pid, change)) = sys::peek_child() else { break };
+            let end = match change {
+                Change::Exited(code) => End::Code(code),
+                Change::Killed(signal) => End::Signal(signal),
+                Change::Stopped(signal) => {
+                    sys::reap(pid);
+                    if self.machine.service_of(pid).is_some_and(|service| service.foreground) {
+                        terminal::stopped(pid, signal);
+                    }
+                    continue;
+                }
+            };
+            any = true;
+            let mut end = end;
+            if let Some(service) = self.machine.service_of(pid) {
+                if service.kind != Kind::Oneshot {
+                    // What the service leaves behind in its group is told to go. While its leader is a zombie, nobody
+                    // else can have that number.
+                    let _ = sys::kill(-pid, libc::SIGTERM);
+                }
+                if let Some(failure) = self.launcher.failure(pid, service) {
+                    end = failure;
+                }
+            }
+            sys::reap(pid);
+            if self.preparation.as_ref().is_some_and(|preparation| preparation.pid == pid) {
+                self.prepared(&end);
+            } else {
+                self.events.push_back(Event::Ended(pid, end));
+            }
+        }
+        if any && self.sweeping {
+            self.look_around();
+        }
+    }
+
+    /// During a shutdown: is there anyone left to wait for?
+    fn look_around(&mut self) {
+        if sys::has_children() || self.stranger.is_some() {
+            return;
+        }
+        // One at a time is enough: when this one ends, there is another look.
+        while let Some(pid) = processes::stranger() {
+            match sys::process_descriptor(pid) {
+                Ok(descriptor) => return self.stranger = Some(descriptor),
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                Err(_) => break,
+            }
+        }
+        self.events.push_back(Event::Alone);
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Launch(id) => self.launch(id),
+            Action::Probe(id) => self.probe(id),
+            Action::Signal(pid, signal) => {
+                let _ = sys::kill(pid, signal);
+            }
+            Action::EndProbe(pid) => {
+                let _ = sys::kill(-pid, libc::SIGKILL);
+            }
+            Action::SignalGroup(pid, signal) => {
+                if self.machine.service_of(pid).is_some() || processes::is_orphaned_group(pid) {
+                    let _ = sys::kill(-pid, signal);
+                }
+            }
+            Action::Forward { pid, signal, caught } => {
+                if !caught || processes::catches(pid, signal) {
+                    let _ = sys::kill(pid, signal);
+                }
+            }
+            Action::HangUp(pid) => {
+                if self.launcher.terminal {
+                    let _ = sys::kill(pid, libc::SIGHUP);
+                }
+            }
+            Action::Sweep(signal) => {
+                self.sweeping = true;
+                processes::sweep(signal);
+                self.look_around();
+            }
+            Action::Report(report) => self.report(report),
+            Action::Exit(code) => self.exit = Some(code),
+        }
+    }
+
+    fn launch(&mut self, id: Id) {
+        let Some(service) = self.machine.service(id) else { return };
+        self.events.push_back(match self.launcher.launch(service) {
+            Ok(pid) => Event::Launched(id, pid),
+            Err(error) => Event::NotLaunched(id, error.to_string()),
+        });
+    }
+
+    fn probe(&mut self, id: Id) {
+        let Some(readiness) = self.machine.service(id).and_then(|service| service.ready.clone()) else { return };
+        let pid = self.launcher.fork(|| {
+            sys::set_process_name(c"devinit: probe");
+            readiness.probe.wait();
+            0
+        });
+        self.events.push_back(match pid {
+            Ok(pid) => Event::Probing(id, pid),
+            Err(_) => Event::NotProbing(id),
+        });
+    }
+
+    fn prepare(&mut self, prepare: Prepare<'a>, otherwise: Spec, failed: Option<&str>) {
+        let begun = unistd::pipe2(OFlag::O_CLOEXEC).map_err(io::Error::from).and_then(|(read, write)| {
+            // Only our end: a grandchild that keeps the other one open must not make us wait.
+            fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            let (read, write) = (File::from(read), File::from(write));
+            let pid = self.launcher.fork(|| {
+                sys::set_process_name(c"devinit: prepare");
+                prepare(failed, write)
+            })?;
+            Ok((pid, read))
+        });
+        match begun {
+            Ok((pid, pipe)) => {
+                self.preparation = Some(Preparation {
+                    prepare,
+                    otherwise,
+                    second: failed.is_some(),
+                    pid,
+                    pipe: Some(pipe),
+                    spec: Vec::new(),
+                    deadline: Instant::now() + PREPARE_LIMIT,
+                });
+            }
+            Err(error) => {
+                error!("nothing could be prepared: {error}");
+                self.events.push_back(Event::Begin(otherwise));
+            }
+        }
+    }
+
+    /// Takes what the preparing child has written so far.
+    fn read_spec(&mut self) {
+        let Some(preparation) = &mut self.preparation else { return };
+        let mut buffer = [0u8; 64 << 10];
+        match preparation.pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
+            Some(Ok(length)) if length > 0 && preparation.spec.len() < LONGEST_SPEC => {
+                preparation.spec.extend_from_slice(buffer.get(..length).unwrap_or_default());
+            }
+            // End of file: the exit code follows at once.
+            _ => preparation.pipe = None,
+        }
+    }
+
+    /// The preparing child is gone.
+    fn prepared(&mut self, end: &End) {
+        // What it wrote last may still be in the pipe.
+        while self.preparation.as_ref().is_some_and(|preparation| preparation.pipe.is_some()) {
+            self.read_spec();
+        }
+        let Some(preparation) = self.preparation.take() else { return };
+        if self.machine.stopping() {
+            return;
+        }
+        let why = match end {
+            End::Code(0) => match serde_json::from_slice(&preparation.spec) {
+                Ok(spec) => return self.events.push_back(Event::Begin(spec)),
+                Err(error) => format!("the plan could not be read: {error}"),
+            },
+            End::Code(UNUSABLE) => {
+                self.exit = Some(UNUSABLE);
+                return;
+            }
+            end => format!("preparing the container failed: {end}"),
+        };
+        error!("{why}");
+        if preparation.second {
+            self.events.push_back(Event::Begin(preparation.otherwise));
+        } else {
+            self.prepare(preparation.prepare, preparation.otherwise, Some(&why));
+        }
+    }
+
+    fn give_up_preparing(&mut self) {
+        if let Some(preparation) = &mut self.preparation
+            && preparation.deadline <= Instant::now()
+        {
+            error!("preparing the container takes longer than {} s and is given up", PREPARE_LIMIT.as_secs());
+            let _ = sys::kill(-preparation.pid, libc::SIGKILL);
+            preparation.deadline = Instant::now() + PREPARE_LIMIT;
+        }
+    }
+
+    fn serve(&mut self) {
+        let (machine, events) = (&self.machine, &mut self.events);
+        let Some(control) = &mut self.control else { return };
+        control.serve(|query, allowed| {
+            let now = Instant::now();
+            if query == Query::Status {
+                return Answer::Status(machine.snapshot(now));
+            }
+            if !allowed {
+                return Answer::Refused("only root may do this: try sudo".to_owned());
+            }
+            let (Query::Start(name) | Query::Stop(name) | Query::Restart(name)) = &query else {
+                let probes = machine.services().filter_map(|s| Some((s.name.clone(), s.ready.clone()?.probe)));
+                return Answer::Probes(probes.collect());
+            };
+            if machine.snapshot(now).phase != Phase::Running {
+                return Answer::Refused("the container is starting or stopping".to_owned());
+            }
+            let Some(id) = machine.find(name) else {
+                let names: Vec<_> = machine.services().map(|service| service.name.as_str()).collect();
+                return Answer::Refused(format!("no service is named {name}; there are: {}", names.join(", ")));
+            };
+            events.push_back(Event::Request(match query {
+                Query::Stop(_) => Request::Stop(id),
+                Query::Restart(_) => Request::Restart(id),
+                _ => Request::Start(id),
+            }));
+            Answer::Accepted
+        });
+    }
+
+    fn report(&self, report: Report) {
+        let name = |id: Id| self.machine.service(id).map_or("?", |service| service.name.as_str());
+        match report {
+            Report::Ready(id, took) => info!("{} is ready after {}", name(id), seconds(took)),
+            Report::Ended(id, end, Next::Restart(pause)) => {
+                warn!("{} ended ({end}) and is started again in {}", name(id), seconds(pause));
+            }
+            Report::Ended(id, end, Next::Nothing) => info!("{} ended ({end})", name(id)),
+            Report::Ended(id, end, Next::GivenUp) => error!("{} ended ({end}) and is not started again", name(id)),
+            Report::NotReady(id, took) => warn!("{} is not ready after {} and is stopped", name(id), seconds(took)),
+            Report::StopTimeout(id, took) => {
+                warn!("{} did not end {} after it was asked to and is killed", name(id), seconds(took));
+            }
+            Report::Shutdown(reason) => info!("{reason}: shutting down"),
+            Report::Killing(why) => warn!("{why} and are killed"),
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.2} s", duration.as_secs_f64())
+}

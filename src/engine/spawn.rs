@@ -1,0 +1,190 @@
+//! Starts processes: everything is allocated before the fork, and what fails after it is told over a pipe.
+
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{self, Pid as NixPid};
+
+use super::machine::End;
+use super::spec::Service;
+use crate::sys::{self, Fork, Pid, Program, SignalState};
+
+/// What a child needs to become a service.
+pub struct Launcher {
+    signals: SignalState,
+    null: File,
+    failures: (File, OwnedFd),
+    /// Whether standard input is a terminal that a main command may have.
+    pub terminal: bool,
+}
+
+/// What went wrong between the fork and the program, in the order in which it is done.
+#[derive(Clone, Copy)]
+enum Stage {
+    Terminal = 1,
+    Directory,
+    Identity,
+    Execute,
+}
+
+impl Launcher {
+    /// Takes the signals over and gets ready.
+    ///
+    /// # Errors
+    /// No descriptors, or no /dev/null.
+    pub fn new() -> io::Result<Self> {
+        let signals = sys::take_signals()?;
+        let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        let terminal = io::IsTerminal::is_terminal(&io::stdin());
+        // A container without /dev is no reason to fail: an empty pipe reads like /dev/null.
+        let null = File::open("/dev/null").or_else(|_| unistd::pipe2(OFlag::O_CLOEXEC).map(|(read, _)| read.into()))?;
+        Ok(Self { signals, null, failures: (read.into(), write), terminal })
+    }
+
+    /// Forks a child that gives back the signals and does `work`, whose result is its exit code.
+    ///
+    /// # Errors
+    /// Those of fork(2).
+    pub fn fork(&self, work: impl FnOnce() -> i32) -> io::Result<Pid> {
+        match sys::fork()? {
+            Fork::Parent(pid) => {
+                lead_group(pid);
+                Ok(pid)
+            }
+            Fork::Child => {
+                lead_group(0);
+                self.signals.give_back();
+                sys::exit_now(work())
+            }
+        }
+    }
+
+    /// Starts a service's process, in a session of its own or, for a main command, in a process group of its own that
+    /// gets the terminal.
+    ///
+    /// # Errors
+    /// Those of fork(2). What fails later is told by [`Launcher::failure`] once the child has ended.
+    pub fn launch(&self, service: &Service) -> io::Result<Pid> {
+        let program = program(service)?;
+        match sys::fork()? {
+            Fork::Parent(pid) => {
+                if service.foreground {
+                    lead_group(pid);
+                }
+                Ok(pid)
+            }
+            Fork::Child => {
+                let (stage, error) = self.become_service(service, &program);
+                let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
+                let mut record = [0u8; RECORD];
+                record[..4].copy_from_slice(&unistd::getpid().as_raw().to_ne_bytes());
+                record[4..8].copy_from_slice(&errno.to_ne_bytes());
+                record[8] = stage as u8;
+                let _ = unistd::write(&self.failures.1, &record);
+                sys::exit_now(exit_code(errno))
+            }
+        }
+    }
+
+    /// Returns only if something failed.
+    fn become_service(&self, service: &Service, program: &Program) -> (Stage, io::Error) {
+        if service.foreground {
+            lead_group(0);
+            if self.terminal {
+                // In the child, so that the terminal is its own before its program runs. Every signal is still
+                // blocked: SIGTTOU would stop us here otherwise. No terminal of ours to give is no error.
+                let _ = unistd::tcsetpgrp(io::stdin(), unistd::getpid());
+            }
+        } else {
+            let _ = unistd::setsid();
+            if let Err(error) = sys::duplicate_onto(self.null.as_fd(), 0) {
+                return (Stage::Terminal, error);
+            }
+        }
+        if let Some(mask) = service.umask {
+            umask(Mode::from_bits_truncate(mask));
+        }
+        if let Some(identity) = &service.identity
+            && let Err(error) = sys::become_user(identity.uid, identity.gid, &identity.groups)
+        {
+            return (Stage::Identity, error);
+        }
+        // After the change of user: the folder may be one that only this user can enter.
+        if let Some(directory) = &service.directory
+            && let Err(error) = unistd::chdir(directory)
+        {
+            return (Stage::Directory, error.into());
+        }
+        self.signals.give_back();
+        (Stage::Execute, sys::execute(program))
+    }
+
+    /// Why a child that has ended never ran its program, if that is so.
+    pub fn failure(&mut self, pid: Pid, service: &Service) -> Option<End> {
+        let mut record = [0u8; RECORD];
+        while self.failures.0.read(&mut record).is_ok_and(|read| read == RECORD) {
+            let number = |bytes: [u8; 4]| i32::from_ne_bytes(bytes);
+            let [a, b, c, d, e, f, g, h, stage] = record;
+            if number([a, b, c, d]) != pid {
+                continue;
+            }
+            let errno = number([e, f, g, h]);
+            let error = nix::errno::Errno::from_raw(errno).desc();
+            let what = match stage {
+                1 => "cannot open standard input".to_owned(),
+                2 => format!("cannot enter {}", service.directory.as_deref().unwrap_or("/".as_ref()).display()),
+                3 => format!("cannot become uid {}", service.identity.as_ref().map_or(0, |identity| identity.uid)),
+                _ => format!("cannot run {}", service.command.first().map_or("", String::as_str)),
+            };
+            return Some(End::NotExecuted(exit_code(errno), format!("{what}: {error}")));
+        }
+        None
+    }
+}
+
+/// Makes a child (0: the caller) the leader of a process group of its own. Done on both sides of the fork, so that it
+/// holds before either goes on; the second one to do it may fail, which is no harm.
+fn lead_group(pid: Pid) {
+    let pid = NixPid::from_raw(pid);
+    let _ = unistd::setpgid(pid, pid);
+}
+
+/// A pid, an errno and a [`Stage`]: far below PIPE_BUF, so records never mix.
+const RECORD: usize = 9;
+
+/// 127 for "not found", 126 for "found, but cannot be executed", as shells and Docker have it.
+fn exit_code(errno: i32) -> i32 {
+    if matches!(errno, libc::ENOENT | libc::ENOTDIR) { 127 } else { 126 }
+}
+
+fn program(service: &Service) -> io::Result<Program> {
+    let string = |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
+    let name = service.command.first().map_or("", String::as_str);
+    let path = service.environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+    let candidates = if name.contains('/') {
+        vec![string(name.as_bytes())?]
+    } else if name.is_empty() {
+        Vec::new()
+    } else {
+        let folders = path.split(':').map(|folder| if folder.is_empty() { "." } else { folder });
+        folders.map(|folder| string(OsStr::new(&format!("{folder}/{name}")).as_bytes())).collect::<io::Result<_>>()?
+    };
+    Ok(Program {
+        candidates,
+        arguments: service.command.iter().map(|word| string(word.as_bytes())).collect::<io::Result<_>>()?,
+        environment: service
+            .environment
+            .iter()
+            .map(|(name, value)| string(format!("{name}={value}").as_bytes()))
+            .collect::<io::Result<_>>()?,
+    })
+}
+
+/// Where programs are looked up when the environment says nothing.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -1,0 +1,187 @@
+//! Whether the container is well: for Docker's HEALTHCHECK and Kubernetes' probes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::engine::control::{self, Answer, Query};
+use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
+use crate::engine::spec::Kind;
+use crate::paths;
+use crate::plan::{APP, MAIN, SSHD};
+use crate::probe::Probe;
+use crate::status::{self, BootRecord};
+
+/// How long devinit may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// How long the app may take to answer a look.
+const LOOK_LIMIT: Duration = Duration::from_secs(3);
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Does devinit answer at all?
+    Live,
+    /// Is what the container is there for up: sshd and the app, and did nothing fail?
+    Healthy,
+    /// Is everything that was to start ready?
+    Ready,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Yes, no, or cannot tell.
+    pub healthy: Option<bool>,
+    /// Why, on one line.
+    pub reason: String,
+}
+
+impl Verdict {
+    fn yes(reason: &str) -> Self {
+        Self { healthy: Some(true), reason: reason.to_owned() }
+    }
+
+    fn no(reason: impl Into<String>) -> Self {
+        Self { healthy: Some(false), reason: reason.into() }
+    }
+
+    /// 0 healthy, 1 not, 2 cannot tell.
+    #[must_use]
+    pub fn exit_code(&self) -> i32 {
+        match self.healthy {
+            Some(true) => 0,
+            Some(false) => 1,
+            None => 2,
+        }
+    }
+}
+
+/// Asks the devinit of this container.
+#[must_use]
+pub fn check(question: Question) -> Verdict {
+    let runtime = paths::runtime();
+    let snapshot = match control::ask(&runtime, &Query::Status, ANSWER_LIMIT) {
+        Ok(Answer::Status(snapshot)) => snapshot,
+        Ok(_) => return Verdict { healthy: None, reason: "devinit's answer is not understood".to_owned() },
+        Err(error) => {
+            let reason = format!("cannot tell: devinit does not answer in {}: {error}", runtime.display());
+            return Verdict { healthy: None, reason };
+        }
+    };
+    if question == Question::Live {
+        return Verdict::yes("devinit answers");
+    }
+    let record = status::record(&runtime);
+    if let Some(verdict) = judge(question, &snapshot, record.as_ref()) {
+        return verdict;
+    }
+    // Ready once is not well for ever: look again at what can be looked at. Only root is told how.
+    let probes = match control::ask(&runtime, &Query::Probes, ANSWER_LIMIT) {
+        Ok(Answer::Probes(probes)) => probes,
+        _ => BTreeMap::new(),
+    };
+    let ready = snapshot.services.iter().filter(|service| service.state == ServiceState::Ready);
+    for (name, probe) in ready.filter_map(|service| probes.get_key_value(&service.name)) {
+        if let Err(why) = look(probe) {
+            return Verdict::no(format!("{name} does not answer: {why}"));
+        }
+    }
+    Verdict::yes("all is well")
+}
+
+fn look(probe: &Probe) -> Result<(), String> {
+    probe.look(LOOK_LIMIT)
+}
+
+/// What the snapshot says by itself; none: nothing is wrong so far.
+fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>) -> Option<Verdict> {
+    match snapshot.phase {
+        Phase::Preparing => return Some(Verdict::no("starting: the container is being prepared")),
+        Phase::Stopping => return Some(Verdict::no("the container is going down")),
+        Phase::Running => {}
+    }
+    if let Some(why) = record.and_then(|record| record.rescue.as_ref()) {
+        return Some(Verdict::no(format!("in rescue: {why}")));
+    }
+    let troubled = |service: &&ServiceStatus| {
+        let matters = [APP, MAIN, SSHD].contains(&service.name.as_str()) || question == Question::Ready;
+        match service.state {
+            ServiceState::Failed => true,
+            ServiceState::Ready => false,
+            ServiceState::Done => matters && service.kind != Kind::Oneshot,
+            _ => matters && service.kind != Kind::Oneshot || question == Question::Ready,
+        }
+    };
+    let service = snapshot.services.iter().filter(|service| !service.stand_in).find(troubled)?;
+    let name = &service.name;
+    let last = service.last_end.as_deref().unwrap_or("never started");
+    let since = service.since_ms / 1000;
+    Some(Verdict::no(match service.state {
+        ServiceState::Failed => format!("{name} failed and was given up: {last}"),
+        ServiceState::BackingOff => format!("{name} ended ({last}) and is about to be started again"),
+        ServiceState::Done => format!("{name} is stopped"),
+        ServiceState::Stopping => format!("{name} is stopping"),
+        ServiceState::Waiting => format!("starting: {name} waits for others"),
+        _ => format!("starting: {name} is not ready after {since} s"),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(name: &str, kind: Kind, state: ServiceState) -> ServiceStatus {
+        ServiceStatus {
+            name: name.to_owned(),
+            kind,
+            state,
+            pid: None,
+            since_ms: 12_000,
+            ready_after_ms: None,
+            restarts: 0,
+            last_end: Some("exit code 3".to_owned()),
+            stand_in: false,
+        }
+    }
+
+    fn running(services: Vec<ServiceStatus>) -> Snapshot {
+        Snapshot { schema: 1, phase: Phase::Running, pid: 1, uptime_ms: 0, services }
+    }
+
+    #[test]
+    fn a_container_with_everything_ready_is_not_found_fault_with() {
+        let sshd = service("sshd", Kind::Daemon, ServiceState::Ready);
+        let hook = service("on-boot-1", Kind::Oneshot, ServiceState::Done);
+        assert_eq!(judge(Question::Ready, &running(vec![sshd, hook]), None), None);
+    }
+
+    #[test]
+    fn an_app_that_is_not_ready_yet_makes_the_container_unhealthy() {
+        let app = service("app", Kind::Critical, ServiceState::Starting);
+        let verdict = judge(Question::Healthy, &running(vec![app]), None).unwrap();
+        assert_eq!((verdict.exit_code(), verdict.reason.as_str()), (1, "starting: app is not ready after 12 s"));
+    }
+
+    #[test]
+    fn a_side_service_that_still_starts_matters_to_ready_only() {
+        let side = || running(vec![service("xvfb", Kind::Daemon, ServiceState::Starting)]);
+        assert_eq!(judge(Question::Healthy, &side(), None), None);
+        assert_eq!(judge(Question::Ready, &side(), None).map(|verdict| verdict.exit_code()), Some(1));
+    }
+
+    #[test]
+    fn what_was_given_up_is_named_with_its_last_end() {
+        let side = service("xvfb", Kind::Daemon, ServiceState::Failed);
+        let verdict = judge(Question::Healthy, &running(vec![side]), None).unwrap();
+        assert_eq!(verdict.reason, "xvfb failed and was given up: exit code 3");
+    }
+
+    #[test]
+    fn rescue_is_never_healthy() {
+        let record = BootRecord { rescue: Some("config.yaml:3:1: …".to_owned()), ..BootRecord::default() };
+        let verdict = judge(Question::Healthy, &running(vec![]), Some(&record)).unwrap();
+        assert_eq!(verdict.reason, "in rescue: config.yaml:3:1: …");
+    }
+}

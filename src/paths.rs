@@ -1,0 +1,59 @@
+//! Where things are: the contract with images, tests and users.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access, geteuid};
+
+/// The config.
+pub const CONFIG: &str = "/etc/devinit/config.yaml";
+/// What is merged over the config, in name order.
+pub const DROP_INS: &str = "/etc/devinit/conf.d";
+/// Authorized keys, a file for each user.
+pub const KEYS: &str = "/etc/devinit/keys";
+/// What login shells read.
+pub const PROFILE: &str = "/etc/profile.d/devinit.sh";
+/// Who may use sudo.
+pub const SUDOERS: &str = "/etc/sudoers.d/devinit";
+/// This boot: control socket, sshd's config, the boot record.
+pub const RUNTIME: &str = "/run/devinit";
+/// The environment for root's login shells, in the runtime folder.
+pub const ENVIRONMENT: &str = "environment.sh";
+/// Logs of what does not write to the container's output.
+pub const LOGS: &str = "/var/log/devinit";
+/// The entrypoint of NVIDIA's base images.
+pub const NVIDIA_ENTRYPOINT: &str = "/opt/nvidia/nvidia_entrypoint.sh";
+
+/// The runtime folder of this boot, made if need be: [`RUNTIME`], or one in /tmp where that cannot be written to (an
+/// arbitrary uid, a read-only root).
+#[must_use]
+pub fn make_runtime() -> Option<PathBuf> {
+    let usual = PathBuf::from(RUNTIME);
+    let _ = DirBuilder::new().recursive(true).mode(0o755).create(&usual);
+    if access(&usual, AccessFlags::W_OK).is_ok() {
+        return Some(usual);
+    }
+    let private = private_runtime();
+    let _ = DirBuilder::new().mode(0o700).create(&private);
+    is_ours(&private).then_some(private)
+}
+
+/// The runtime folder of the devinit that runs in this container.
+#[must_use]
+pub fn runtime() -> PathBuf {
+    let private = private_runtime();
+    if !Path::new(RUNTIME).join("control.sock").exists() && is_ours(&private) {
+        return private;
+    }
+    PathBuf::from(RUNTIME)
+}
+
+fn private_runtime() -> PathBuf {
+    PathBuf::from(format!("/tmp/.devinit-{}", geteuid()))
+}
+
+/// /tmp is everyone's: a folder or link that someone else put there is not to be trusted.
+fn is_ours(folder: &Path) -> bool {
+    fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw())
+}

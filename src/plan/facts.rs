@@ -1,0 +1,81 @@
+//! What the plan has to know about the machine. Looked at once, so that the plan itself is a pure function.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::paths;
+use crate::prepare::accounts::{self, Database};
+use crate::prepare::sshd;
+
+/// The machine as a boot finds it.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Whether devinit may change users and files: the effective uid is 0.
+    pub root: bool,
+    /// The effective uid.
+    pub uid: u32,
+    /// Effective capabilities, a bit each.
+    pub capabilities: u64,
+    /// The main command of the command line.
+    pub main: Vec<String>,
+    /// The container's environment.
+    pub environment: BTreeMap<String, String>,
+    /// The file mode creation mask that UMASK asks for.
+    pub umask: Option<u32>,
+    /// Where this boot's state goes, if there is such a place.
+    pub runtime: Option<PathBuf>,
+    /// This very program.
+    pub program: PathBuf,
+    /// The accounts.
+    pub database: Database,
+    /// sshd, if the image has it.
+    pub sshd: Option<PathBuf>,
+    /// Whether the image has sudo.
+    pub sudo: bool,
+    /// Whether /etc can be written to.
+    pub etc_writable: bool,
+}
+
+impl Facts {
+    /// Looks.
+    #[must_use]
+    pub fn gather(main: Vec<String>, environment: BTreeMap<String, String>, runtime: Option<PathBuf>) -> Self {
+        let uid = users::get_effective_uid();
+        let writable = |path: &str| nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok();
+        Self {
+            root: uid == 0,
+            uid,
+            capabilities: capabilities(),
+            main,
+            umask: environment
+                .get("UMASK")
+                .and_then(|mask| u32::from_str_radix(mask, 8).ok())
+                .filter(|mask| *mask <= 0o777),
+            environment,
+            runtime,
+            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/local/bin/devinit")),
+            database: accounts::read(Path::new("/etc")).unwrap_or_default(),
+            sshd: sshd::find_sshd(),
+            sudo: which::which_in("sudo", Some("/usr/bin:/usr/local/bin:/bin"), "/").is_ok(),
+            etc_writable: writable("/etc"),
+        }
+    }
+
+    /// Whether users can be made and changed.
+    #[must_use]
+    pub fn accounts_writable(&self) -> bool {
+        self.root && self.etc_writable
+    }
+
+    /// The folder that authorized keys go to.
+    #[must_use]
+    pub fn keys_folder(&self) -> Option<PathBuf> {
+        if self.etc_writable { Some(PathBuf::from(paths::KEYS)) } else { Some(self.runtime.as_ref()?.join("keys")) }
+    }
+}
+
+fn capabilities() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,117 @@
+//! A plan for people and for programs. Neither shows the value of a variable, a password or a key.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::Plan;
+use crate::engine::spec::{Kind, Service};
+use crate::note::Level;
+use crate::{config::duration, paths};
+
+/// The plan as JSON.
+#[must_use]
+pub fn json(plan: &Plan) -> Value {
+    json!({
+        "rescue": plan.record.rescue,
+        "config": plan.record.config,
+        "accounts": plan.changes,
+        "users": plan.record.users,
+        "files": files(plan).iter().map(|(path, what)| json!({"path": path, "what": what})).collect::<Vec<_>>(),
+        "services": plan.spec.services.iter().map(service_json).collect::<Vec<_>>(),
+        "shutdown": duration::format(plan.spec.shutdown),
+        "notes": plan.record.notes,
+    })
+}
+
+fn service_json(service: &Service) -> Value {
+    json!({
+        "name": service.name,
+        "kind": service.kind,
+        "command": service.command,
+        "variables": service.environment.keys().collect::<Vec<_>>(),
+        "directory": service.directory,
+        "uid": service.identity.as_ref().map(|identity| identity.uid),
+        "after": service.after,
+        "settled": service.settled,
+        "stands_in_for": service.stands_in_for,
+        "ready": service.ready.as_ref().map(|ready| &ready.probe),
+        "restart": service.restart,
+        "stop": {"signal": service.stop_signal, "timeout": duration::format(service.stop_timeout)},
+    })
+}
+
+/// The files that the boot writes, and what each is for.
+fn files(plan: &Plan) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut add = |path: &Path, what: String| files.push((path.display().to_string(), what));
+    if let Some(folder) = &plan.keys_folder {
+        for user in &plan.users {
+            add(&folder.join(&user.account.name), format!("{} authorized keys", user.keys.len()));
+        }
+    }
+    if let Some(ssh) = &plan.ssh {
+        add(&ssh.host_keys.join("ssh_host_ed25519_key"), "host key, made if there is none".to_owned());
+        let count = ssh.wanted.environment.len();
+        add(&ssh.config, format!("sshd's config, with {count} variables for sessions"));
+    }
+    if plan.users.iter().any(|user| user.sudo) {
+        add(Path::new(paths::SUDOERS), "sudo without a password".to_owned());
+    }
+    if plan.profile.is_some() {
+        add(Path::new(paths::PROFILE), "PATH and greeting for login shells".to_owned());
+    }
+    files
+}
+
+/// The plan as text.
+#[must_use]
+pub fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    let mut section = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            let _ = writeln!(out, "{title}");
+            for line in lines {
+                let _ = writeln!(out, "  {line}");
+            }
+        }
+    };
+    section("config", plan.record.config.iter().map(|path| path.display().to_string()).collect());
+    section("accounts", plan.changes.clone());
+    let keys = plan.users.iter().flat_map(|user| {
+        let name = &user.account.name;
+        let known = user.keys.iter().map(move |key| format!("{name}: {}", key.summary()));
+        known.chain(user.remote.iter().map(move |url| format!("{name}: the keys of {url}, once sshd is up")))
+    });
+    section("keys", keys.collect());
+    section("files", files(plan).into_iter().map(|(path, what)| format!("{path}: {what}")).collect());
+    section("processes", plan.spec.services.iter().map(service_line).collect());
+    let notes = plan.record.notes.iter().map(|note| match note.level {
+        Level::Info => note.text.clone(),
+        Level::Warning => format!("warning: {}", note.text),
+        Level::Error => format!("error: {}", note.text),
+    });
+    section("notes", notes.collect());
+    out
+}
+
+fn service_line(service: &Service) -> String {
+    let mut line = format!("{}: {}", service.name, service.command.join(" "));
+    if let Some(identity) = &service.identity {
+        let _ = write!(line, " (uid {})", identity.uid);
+    }
+    let waits: Vec<_> = service.after.iter().chain(&service.settled).map(String::as_str).collect();
+    if !waits.is_empty() {
+        let _ = write!(line, ", after {}", waits.join(", "));
+    }
+    if let Some(other) = &service.stands_in_for {
+        let _ = write!(line, ", while {other} does not run");
+    }
+    match service.kind {
+        Kind::Critical => line.push_str(", and the container ends with it"),
+        Kind::Oneshot => line.push_str(", once"),
+        Kind::Daemon => {}
+    }
+    line
+}

@@ -1,0 +1,308 @@
+//! The processes of the plan: what runs, as whom, in which order, with which probe.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Facts, Ssh};
+use crate::config::model::{self, BaseEntrypoint, Config};
+use crate::config::signal::signal_number;
+use crate::engine::spec::{Identity, Kind, Readiness, Restart, Service};
+use crate::note::Note;
+use crate::paths;
+use crate::prepare::accounts::{Database, groups_of, lookup};
+use crate::probe::Probe;
+
+/// The name of the service that the app, or the main command, is.
+pub const APP: &str = "app";
+/// The name of the service that a main command is.
+pub const MAIN: &str = "main";
+/// The name of sshd's service.
+pub const SSHD: &str = "sshd";
+
+/// How long a process may take to end after its stop signal, unless the config says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// After how many failures in a row the app or a service is given up.
+const GIVE_UP_AFTER: u32 = 5;
+/// Where these are in the order of stopping: the app first, sshd last.
+const STOP_APP: u8 = 0;
+const STOP_SERVICES: u8 = 1;
+const STOP_SSHD: u8 = 2;
+const SIGTERM: i32 = 15;
+/// The user that the status page is served as: nobody, as every distribution has it.
+const NOBODY: Identity = Identity { uid: 65534, gid: 65534, groups: Vec::new() };
+
+fn service(name: &str, kind: Kind, command: Vec<String>, environment: &BTreeMap<String, String>) -> Service {
+    Service {
+        name: name.to_owned(),
+        kind,
+        command,
+        environment: environment.clone(),
+        directory: None,
+        identity: None,
+        umask: None,
+        foreground: false,
+        after: Vec::new(),
+        settled: Vec::new(),
+        stands_in_for: None,
+        ready: None,
+        restart: Restart::Never,
+        give_up_after: Some(GIVE_UP_AFTER),
+        stop_order: STOP_SERVICES,
+        stop_signal: SIGTERM,
+        stop_timeout: STOP_TIMEOUT,
+    }
+}
+
+/// The main command of the command line, if there is one: in the foreground, and the container ends with it.
+#[must_use]
+pub fn main_command(command: &[String], environment: &BTreeMap<String, String>) -> Option<Service> {
+    (!command.is_empty()).then(|| Service {
+        foreground: true,
+        stop_order: STOP_APP,
+        // It may take what the shutdown allows; there is no config that says less.
+        stop_timeout: Duration::from_secs(3600),
+        ..service(MAIN, Kind::Critical, chained(command.to_vec(), BaseEntrypoint::Auto), environment)
+    })
+}
+
+/// The command as the base image would start it.
+fn chained(command: Vec<String>, entrypoint: BaseEntrypoint) -> Vec<String> {
+    let nvidia = Path::new(paths::NVIDIA_ENTRYPOINT);
+    if entrypoint == BaseEntrypoint::Auto && nvidia.is_file() {
+        std::iter::once(paths::NVIDIA_ENTRYPOINT.to_owned()).chain(command).collect()
+    } else {
+        command
+    }
+}
+
+/// What the processes are made from.
+pub struct Ground<'a> {
+    /// What the user wrote.
+    pub config: &'a Config,
+    /// What the machine is.
+    pub facts: &'a Facts,
+    /// The accounts as they will be.
+    pub database: &'a Database,
+    /// The environment of the app and the services.
+    pub environment: &'a BTreeMap<String, String>,
+    /// Whether only what lets someone in is started.
+    pub rescue: bool,
+}
+
+impl Ground<'_> {
+    /// All processes, in the order of the plan.
+    pub fn services(&self, ssh: Option<&Ssh>, fetch_keys: bool, notes: &mut Vec<Note>) -> Vec<Service> {
+        let mut all = Vec::new();
+        all.extend(ssh.map(|ssh| self.sshd(ssh)));
+        if fetch_keys {
+            all.push(self.own("fetch-keys", &["internal", "fetch-keys"]));
+        }
+        let hooks = if self.rescue { Vec::new() } else { self.hooks() };
+        let settled: Vec<String> = hooks.last().map(|hook| hook.name.clone()).into_iter().collect();
+        all.extend(hooks);
+        if !self.rescue {
+            for (name, wanted) in &self.config.services {
+                let service = self.service(name, wanted, notes);
+                all.extend(service.map(|service| Service { settled: settled.clone(), ..service }));
+            }
+        }
+        match main_command(&self.facts.main, self.environment) {
+            Some(main) => all.push(Service { settled, ..main }),
+            None if !self.rescue => {
+                all.extend(self.app(notes).map(|app| Service { settled, ..app }));
+                all.extend(self.page());
+            }
+            None => {}
+        }
+        if self.config.greeting.enabled && self.facts.main.is_empty() {
+            let settled = ssh.map(|_| SSHD.to_owned()).into_iter().collect();
+            all.push(Service { settled, ..self.own("greeting", &["greet", "--boot"]) });
+        }
+        all
+    }
+
+    /// A run of this very program.
+    fn own(&self, name: &str, arguments: &[&str]) -> Service {
+        let program = self.facts.program.to_string_lossy().into_owned();
+        let command = std::iter::once(program).chain(arguments.iter().map(ToString::to_string)).collect();
+        service(name, Kind::Oneshot, command, self.environment)
+    }
+
+    fn sshd(&self, ssh: &Ssh) -> Service {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut command = vec![text(&ssh.program), "-D".to_owned(), "-f".to_owned(), text(&ssh.config)];
+        match &ssh.log {
+            Some(log) => command.extend(["-E".to_owned(), text(log)]),
+            None => command.push("-e".to_owned()),
+        }
+        let path = self.environment.get("PATH").map(|path| ("PATH".to_owned(), path.clone()));
+        Service {
+            environment: path.into_iter().collect(),
+            restart: Restart::Always,
+            // Whoever pays for the box must be able to get in: never given up.
+            give_up_after: None,
+            stop_order: STOP_SSHD,
+            ready: ssh
+                .wanted
+                .listens_on_loopback()
+                .then(|| Readiness { probe: Probe::SshBanner(ssh.wanted.port), timeout: None }),
+            ..service(SSHD, Kind::Daemon, command, &BTreeMap::new())
+        }
+    }
+
+    /// The hooks, each after the one before has ended, well or not.
+    fn hooks(&self) -> Vec<Service> {
+        let mut hooks: Vec<Service> = Vec::new();
+        for (number, command) in (1..).zip(&self.config.hooks.on_boot) {
+            let settled = hooks.last().map(|hook| hook.name.clone()).into_iter().collect();
+            let name = format!("on-boot-{number}");
+            hooks.push(Service { settled, ..service(&name, Kind::Oneshot, argv(command), self.environment) });
+        }
+        hooks
+    }
+
+    fn service(&self, name: &str, wanted: &model::Service, notes: &mut Vec<Note>) -> Option<Service> {
+        let base = service(name, Kind::Daemon, argv(&wanted.command), self.environment);
+        self.as_user(
+            Service {
+                directory: wanted.directory.clone(),
+                after: wanted.after.clone(),
+                restart: restart(wanted.restart),
+                ready: wanted.ready.as_ref().and_then(readiness),
+                stop_signal: stop_signal(&wanted.stop),
+                stop_timeout: wanted.stop.timeout.unwrap_or(STOP_TIMEOUT),
+                ..base
+            },
+            wanted.user.as_deref(),
+            &wanted.environment,
+            notes,
+        )
+    }
+
+    fn app(&self, notes: &mut Vec<Note>) -> Option<Service> {
+        let app = self.config.app.as_ref()?;
+        let command = chained(argv(app.command.as_ref()?), self.config.base_entrypoint);
+        let kind = match app.policy.unwrap_or(if app.page { model::Policy::Degraded } else { model::Policy::Critical })
+        {
+            model::Policy::Critical => Kind::Critical,
+            model::Policy::Degraded => Kind::Daemon,
+        };
+        let usual = Readiness { probe: Probe::Tcp(app.port.0), timeout: None };
+        self.as_user(
+            Service {
+                directory: app.directory.clone(),
+                after: app.after.clone(),
+                restart: restart(app.restart),
+                ready: Some(app.ready.as_ref().and_then(readiness).unwrap_or(usual)),
+                stop_order: STOP_APP,
+                stop_signal: stop_signal(&app.stop),
+                stop_timeout: app.stop.timeout.unwrap_or(STOP_TIMEOUT),
+                ..service(APP, kind, command, self.environment)
+            },
+            app.user.as_deref(),
+            &app.environment,
+            notes,
+        )
+    }
+
+    /// The status page, which fills in for the app.
+    fn page(&self) -> Option<Service> {
+        let app = self.config.app.as_ref().filter(|app| app.page)?;
+        let mut page = self.own("page", &["internal", "page", "--port", &app.port.0.to_string()]);
+        if let Some(address) = app.page_address {
+            page.command.extend(["--address".to_owned(), address.to_string()]);
+        }
+        // It is open to the world, so it knows nothing that it could give away.
+        page.environment = BTreeMap::new();
+        page.directory = Some(PathBuf::from("/"));
+        page.identity = self.facts.root.then_some(NOBODY);
+        page.kind = Kind::Daemon;
+        page.restart = Restart::Always;
+        page.give_up_after = None;
+        page.stop_order = STOP_APP;
+        page.stands_in_for = Some(APP.to_owned());
+        Some(page)
+    }
+
+    /// Makes a service run as a user, with that user's HOME, and with its own variables over all others. Nothing is
+    /// started as the wrong user: where the right one cannot be had, there is a note and no service.
+    fn as_user(
+        &self,
+        mut service: Service,
+        user: Option<&str>,
+        variables: &BTreeMap<String, String>,
+        notes: &mut Vec<Note>,
+    ) -> Option<Service> {
+        service.umask = self.facts.umask;
+        if let Some(user) = user {
+            match self.identify(user) {
+                Ok((identity, of_user)) => {
+                    service.identity = self.facts.root.then_some(identity);
+                    service.environment.extend(of_user);
+                }
+                Err(why) => {
+                    notes.push(Note::error(format!("{} is not started: {why}", service.name)));
+                    return None;
+                }
+            }
+        }
+        service.environment.extend(variables.clone());
+        Some(service)
+    }
+
+    fn identify(&self, user: &str) -> Result<(Identity, [(String, String); 4]), String> {
+        let passwd = self.database.passwd.as_deref().unwrap_or_default();
+        let Some(entry) = lookup(passwd, user) else {
+            let uid: u32 = user.parse().map_err(|_| format!("there is no user {user}; add it to users"))?;
+            // A number without an account is fine: as in `docker run --user`.
+            let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            let variables = [pair("HOME", "/"), pair("USER", user), pair("LOGNAME", user), pair("SHELL", "/bin/sh")];
+            return Ok((Identity { uid, gid: uid, groups: vec![uid] }, variables));
+        };
+        if !self.facts.root && entry.uid != self.facts.uid {
+            return Err(format!("devinit runs as uid {} and cannot become {user}", self.facts.uid));
+        }
+        let groups = groups_of(self.database.group.as_deref().unwrap_or_default(), &entry.name, entry.gid);
+        let pair = |name: &str, value: String| (name.to_owned(), value);
+        let variables = [
+            pair("HOME", entry.home.to_string_lossy().into_owned()),
+            pair("USER", entry.name.clone()),
+            pair("LOGNAME", entry.name.clone()),
+            pair("SHELL", entry.shell.to_string_lossy().into_owned()),
+        ];
+        Ok((Identity { uid: entry.uid, gid: entry.gid, groups }, variables))
+    }
+}
+
+fn argv(command: &model::Command) -> Vec<String> {
+    match command {
+        model::Command::Argv(words) => words.clone(),
+        model::Command::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
+    }
+}
+
+fn restart(wanted: model::Restart) -> Restart {
+    match wanted {
+        model::Restart::Never => Restart::Never,
+        model::Restart::OnFailure => Restart::OnFailure,
+        model::Restart::Always => Restart::Always,
+    }
+}
+
+/// The check has seen to it that the name is known.
+fn stop_signal(stop: &model::Stop) -> i32 {
+    stop.signal.as_deref().and_then(signal_number).unwrap_or(SIGTERM)
+}
+
+/// The check has seen to it that there is exactly one.
+fn readiness(ready: &model::Ready) -> Option<Readiness> {
+    let probe = match ready {
+        model::Ready { http: Some(url), .. } => Probe::Http(url.clone()),
+        model::Ready { tcp: Some(port), .. } => Probe::Tcp(*port),
+        model::Ready { path: Some(path), .. } => Probe::Path(path.clone()),
+        model::Ready { command: Some(command), .. } => Probe::Command(argv(command)),
+        _ => return None,
+    };
+    Some(Readiness { probe, timeout: ready.timeout })
+}

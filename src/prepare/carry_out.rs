@@ -1,0 +1,159 @@
+//! Carries a plan out: everything of it that is files.
+//!
+//! Each part that fails leaves a note and the rest goes on: a box that somebody can log in to and mend is worth more
+//! than one that stopped at the first fault.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use tracing::{error, info, warn};
+
+use super::write::{self, Attributes};
+use super::{accounts, home, host_keys, keys, sshd};
+use crate::engine::spec::Spec;
+use crate::note::{Level, Note};
+use crate::plan::{Plan, SSHD, Ssh, User};
+use crate::{paths, status};
+
+/// Where host keys go for one boot only, below the runtime folder.
+const HOST_KEYS_OF_THIS_BOOT: &str = "ssh";
+
+/// Writes all files of a plan and returns the processes that are to run.
+#[must_use]
+pub fn carry_out(mut plan: Plan) -> Spec {
+    let mut notes = std::mem::take(&mut plan.record.notes);
+    write_accounts(&plan, &mut notes);
+    write_keys(&plan, &mut notes);
+    if let Some(ssh) = &mut plan.ssh
+        && let Err(why) = prepare_sshd(ssh, &mut plan.record, &mut notes)
+    {
+        notes.push(Note::error(format!("no SSH: {why}")));
+        plan.record.ssh = None;
+        plan.spec.services.retain(|service| service.name != SSHD);
+    }
+    write_sudoers(&plan, &mut notes);
+    write_profile(&plan, &mut notes);
+    for user in &plan.users {
+        if !plan.wanted.is_empty() {
+            notes.extend(home::prepare(&user.account, Path::new(home::SKELETON), &plan.passwd));
+        }
+    }
+    for note in &notes {
+        match note.level {
+            Level::Info => info!("{}", note.text),
+            Level::Warning => warn!("{}", note.text),
+            Level::Error => error!("{}", note.text),
+        }
+    }
+    plan.record.notes = notes;
+    if let Some(runtime) = &plan.runtime {
+        let record = serde_json::to_vec(&plan.record).unwrap_or_default();
+        let path = runtime.join(status::BOOT_RECORD);
+        if let Err(error) = write::write(&path, &record, Attributes::own(0o644)) {
+            warn!("{error}");
+        }
+    }
+    plan.spec
+}
+
+fn write_accounts(plan: &Plan, notes: &mut Vec<Note>) {
+    if plan.wanted.is_empty() {
+        return;
+    }
+    match accounts::apply(Path::new("/etc"), &plan.wanted, &plan.defaults) {
+        Ok(outcome) => {
+            for change in &outcome.changes {
+                info!("{change}");
+            }
+            notes.extend(outcome.notes);
+        }
+        Err(error) => notes.push(Note::error(format!("users could not be set up: {error:#}"))),
+    }
+}
+
+fn write_keys(plan: &Plan, notes: &mut Vec<Note>) {
+    let Some(folder) = &plan.keys_folder else { return };
+    for user in &plan.users {
+        if let Err(why) = write_user_keys(folder, user, &user.keys) {
+            notes.push(Note::error(format!("the keys of {} could not be written: {why}", user.account.name)));
+        }
+    }
+    if plan.remove_stale_keys {
+        let known: BTreeSet<&str> = plan.users.iter().map(|user| user.account.name.as_str()).collect();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_none_or(|name| !known.contains(name)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Writes a user's authorized keys, readable to all: sshd reads them as that user.
+///
+/// # Errors
+/// Why they could not be written.
+pub fn write_user_keys(folder: &Path, user: &User, keys: &[keys::Key]) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let name = &user.account.name;
+    let content = keys::file_content(name, keys);
+    write::write_if_changed(&folder.join(name), content.as_bytes(), Attributes::own(0o644))
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<Note>) -> Result<(), String> {
+    let runtime = ssh.config.parent().unwrap_or(Path::new(paths::RUNTIME));
+    let made = host_keys::prepare(&ssh.host_keys, &runtime.join(HOST_KEYS_OF_THIS_BOOT), Path::new("/etc/ssh"));
+    notes.extend(made.notes);
+    if made.paths.is_empty() {
+        return Err("there is no host key".to_owned());
+    }
+    if let Some(record) = &mut record.ssh {
+        record.host_keys.clone_from(&made.fingerprints);
+    }
+    for fingerprint in &made.fingerprints {
+        info!("host key {fingerprint}");
+    }
+    ssh.wanted.host_keys = made.paths;
+    if let Some(folder) = ssh.log.as_ref().and_then(|log| log.parent()) {
+        let _ = fs::create_dir_all(folder);
+    }
+    let content = sshd::render(&ssh.wanted);
+    write::write(&ssh.config, content.as_bytes(), Attributes::own(0o600)).map_err(|error| error.to_string())?;
+    sshd::check(&ssh.program, &ssh.config).map_err(|error| error.to_string())
+}
+
+fn write_sudoers(plan: &Plan, notes: &mut Vec<Note>) {
+    if plan.wanted.is_empty() {
+        return;
+    }
+    let path = Path::new(paths::SUDOERS);
+    let names = plan.users.iter().filter(|user| user.sudo).map(|user| &user.account.name);
+    let rules: String = names.map(|name| format!("{name} ALL=(ALL:ALL) NOPASSWD: ALL\n")).collect();
+    let done = if rules.is_empty() {
+        // Whoever lost the right by a change of the config loses it for real.
+        fs::remove_file(path).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Ok(()),
+            _ => Err(format!("{}: {error}", path.display())),
+        })
+    } else {
+        write::write_if_changed(path, rules.as_bytes(), Attributes::own(0o440)).map(drop).map_err(|e| e.to_string())
+    };
+    if let Err(why) = done {
+        notes.push(Note::error(format!("sudo could not be set up: {why}")));
+    }
+}
+
+fn write_profile(plan: &Plan, notes: &mut Vec<Note>) {
+    let (Some(profile), Some(runtime)) = (&plan.profile, &plan.runtime) else { return };
+    let path = Path::new(paths::PROFILE);
+    let _ = path.parent().map(fs::create_dir_all);
+    let written = write::write_if_changed(path, profile.snippet.as_bytes(), Attributes::own(0o644)).and_then(|_| {
+        let path = runtime.join(paths::ENVIRONMENT);
+        write::write(&path, profile.environment.as_bytes(), Attributes::own(0o600))
+    });
+    if let Err(error) = written {
+        notes.push(Note::warning(format!("login shells may lack PATH: {error}")));
+    }
+}

@@ -1,0 +1,151 @@
+//! sshd's config: devinit's own file in `/run/devinit`, so that no file of the image has to be edited.
+
+mod capabilities;
+mod check;
+mod image;
+mod set_env;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use crate::config::model::PermitRootLogin;
+
+pub use capabilities::{capabilities_missing, capabilities_note};
+pub use check::{CheckError, check, find_sshd, understands_escapes};
+pub use image::{ImageConfig, read_image_config};
+pub use set_env::{left_out, needs_escapes};
+
+/// A file that the boot writes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileWanted {
+    /// Where it goes.
+    pub path: PathBuf,
+    /// What stands in it; may hold secrets.
+    pub content: String,
+    /// Its mode.
+    pub mode: u32,
+}
+
+impl std::fmt::Debug for FileWanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} bytes, mode {:04o})", self.path.display(), self.content.len(), self.mode)
+    }
+}
+
+/// What sshd is told.
+#[derive(Clone)]
+pub struct SshdWanted {
+    /// The port that it listens on.
+    pub port: u16,
+    /// Addresses that it listens on; empty: all.
+    pub listen: Vec<String>,
+    /// The private host keys.
+    pub host_keys: Vec<PathBuf>,
+    /// The folder with a file of authorized keys for each user (`/etc/devinit/keys`).
+    pub keys_folder: PathBuf,
+    /// Whether and how root may log in.
+    pub permit_root_login: PermitRootLogin,
+    /// Whether a password opens the door.
+    pub password_authentication: bool,
+    /// Whether sshd goes through PAM.
+    pub use_pam: bool,
+    /// X11 forwarding.
+    pub x11_forwarding: bool,
+    /// The environment of all sessions.
+    pub environment: BTreeMap<String, String>,
+    /// Whether this sshd reads `\"` and `#` in values: see [`understands_escapes`].
+    pub escapes: bool,
+    /// What the image's own sshd_config sets beyond this.
+    pub image: ImageConfig,
+}
+
+impl SshdWanted {
+    /// Whether it can be reached on 127.0.0.1.
+    #[must_use]
+    pub fn listens_on_loopback(&self) -> bool {
+        let loopback = |address: &String| ["127.0.0.1", "0.0.0.0", "::"].contains(&address.as_str());
+        self.listen.is_empty() || self.listen.iter().any(loopback)
+    }
+}
+
+/// devinit's sshd_config as a file. Only root reads it: the environment may hold tokens.
+pub fn file(wanted: &SshdWanted, path: &Path) -> FileWanted {
+    FileWanted { path: path.to_owned(), content: render(wanted), mode: 0o600 }
+}
+
+/// devinit's sshd_config. Of a directive that stands twice the first counts, so what devinit sets comes first, and what
+/// the image sets beyond it stays effective.
+pub fn render(wanted: &SshdWanted) -> String {
+    let yes = |on: bool| if on { "yes" } else { "no" };
+    let mut text = String::from("# Written by devinit at each boot; change it in devinit's config (ssh:).\n");
+    let mut line = |key: &str, value: &str| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{key} {value}");
+    };
+    line("Port", &wanted.port.to_string());
+    for address in wanted.listen.iter().filter(|address| is_word(address)) {
+        line("ListenAddress", address);
+    }
+    for key in &wanted.host_keys {
+        line("HostKey", &quoted_path(key));
+    }
+    // A key file outside the homes works whatever a mounted home's owner and mode; StrictModes stays on for the other.
+    let keys = quoted_path(&wanted.keys_folder.join("%u"));
+    line("AuthorizedKeysFile", &format!("{keys} .ssh/authorized_keys"));
+    line("PubkeyAuthentication", "yes");
+    line(
+        "PermitRootLogin",
+        match wanted.permit_root_login {
+            PermitRootLogin::Yes => "yes",
+            PermitRootLogin::ProhibitPassword => "prohibit-password",
+            PermitRootLogin::No => "no",
+        },
+    );
+    line("PasswordAuthentication", yes(wanted.password_authentication));
+    line("PermitEmptyPasswords", "no");
+    // Through PAM this asks for the password as well, and before OpenSSH 8.7 only the second name closes it.
+    let interactive = yes(wanted.password_authentication && wanted.use_pam);
+    line("KbdInteractiveAuthentication", interactive);
+    line("ChallengeResponseAuthentication", interactive);
+    line("UsePAM", yes(wanted.use_pam));
+    line("X11Forwarding", yes(wanted.x11_forwarding));
+    line("X11UseLocalhost", "yes");
+    // VS Code Remote and the like live on forwarding.
+    line("AllowTcpForwarding", "yes");
+    line("AllowAgentForwarding", "yes");
+    line("PermitUserEnvironment", "no");
+    line("PrintMotd", "no");
+    line("PrintLastLog", "no");
+    line("AcceptEnv", "LANG LC_*");
+    // devinit knows sshd's process, and a read-only /run is no reason for a complaint.
+    line("PidFile", "none");
+    // Inside sshd: no program that an image may lack, and no shell whose greeting would break the protocol.
+    line("Subsystem", "sftp internal-sftp");
+    // Keeps NAT tables warm; a laptop may sleep for ten minutes before its session is given up.
+    line("ClientAliveInterval", "60");
+    line("ClientAliveCountMax", "10");
+    // Editors and deploy scripts open dozens of connections at once; sshd's own limit of 10 turns some away.
+    line("MaxStartups", "60:30:200");
+    line("LogLevel", "INFO");
+    if let Some(pairs) = set_env::line(&wanted.environment, wanted.escapes) {
+        line("SetEnv", &pairs);
+    }
+    if !wanted.image.is_empty() {
+        text.push_str("\n# From the image's own sshd_config.\n");
+        text.push_str(&wanted.image.text());
+    }
+    text
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"' || c == '#')
+}
+
+fn quoted_path(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    if is_word(&path) { path.into_owned() } else { format!("\"{path}\"") }
+}
+
+#[cfg(test)]
+mod tests;
