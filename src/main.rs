@@ -14,6 +14,13 @@ use devinit::status::Status;
 use devinit::{attempt, boot, greeting, own, paths, plan};
 
 fn main() {
+    // The ENTRYPOINT's form, which is all there is between the container's start and its main command: clap would
+    // need longer to build the whole command line than the rest takes.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "--") {
+        let main = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        exit(boot::boot(&cli::Boot { main, ..cli::Boot::default() }));
+    }
     let arguments = Cli::parse();
     exit(match arguments.command {
         None => boot::boot(&cli::Boot { main: arguments.main, ..cli::Boot::default() }),

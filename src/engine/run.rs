@@ -30,6 +30,8 @@ const PREPARE_LIMIT: Duration = Duration::from_secs(120);
 const LONGEST_SPEC: usize = 16 << 20;
 /// How many exits are handled before other events get their turn.
 const REAP_BATCH: usize = 512;
+/// After this long without any event devinit gives back the memory that only the boot needed.
+const SETTLED: Duration = Duration::from_secs(2);
 /// EX_CONFIG: a preparing child that ends with it wants the container to.
 pub const UNUSABLE: i32 = 78;
 
@@ -68,10 +70,14 @@ struct Engine<'a> {
     control: Option<Server>,
     preparation: Option<Preparation<'a>>,
     events: VecDeque<Event>,
+    /// A sweep that is due, with this signal.
+    sweep: Option<i32>,
     /// Whether a sweep was begun, so that the end of everybody is news.
     sweeping: bool,
     /// Somebody who is not our child and has to end before we leave.
     stranger: Option<OwnedFd>,
+    /// Whether the boot's memory was given back.
+    settled: bool,
     exit: Option<i32>,
 }
 
@@ -98,8 +104,10 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         control,
         preparation: None,
         events: VecDeque::new(),
+        sweep: None,
         sweeping: false,
         stranger: None,
+        settled: false,
         exit: None,
     };
     match start {
@@ -116,11 +124,15 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
 impl<'a> Engine<'a> {
     fn run(&mut self) -> i32 {
         loop {
-            while let Some(event) = self.events.pop_front() {
-                let actions = self.machine.step(event, Instant::now());
-                for action in actions {
-                    self.act(action);
+            self.drain();
+            if let Some(signal) = self.sweep.take() {
+                // Only now: in the middle of reaping, whoever has just ended would still count as there.
+                self.sweeping = true;
+                if self.anyone() {
+                    processes::sweep(signal);
                 }
+                self.look_around();
+                continue;
             }
             if let Some(code) = self.exit {
                 return code;
@@ -129,11 +141,21 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Has the machine take in what happened, and does what it wants, until nothing is left.
+    fn drain(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            for action in self.machine.step(event, Instant::now()) {
+                self.act(action);
+            }
+        }
+    }
+
     /// The one place where devinit sleeps.
     fn wait(&mut self) {
         let now = Instant::now();
-        let deadline =
-            self.machine.next_deadline().into_iter().chain(self.preparation.as_ref().map(|p| p.deadline)).min();
+        let preparing = self.preparation.as_ref().map(|preparation| preparation.deadline);
+        let settling = (!self.settled).then(|| now + SETTLED);
+        let deadline = self.machine.next_deadline().into_iter().chain(preparing).chain(settling).min();
         let timeout = deadline.map_or(PollTimeout::NONE, |at| {
             // Rounded up: a wake-up before the time would only lead to another one.
             let millis = at.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
@@ -175,6 +197,10 @@ impl<'a> Engine<'a> {
             self.look_around();
         }
         if woken == 0 {
+            if !self.settled && now.elapsed() >= SETTLED {
+                sys::release_program_memory();
+                self.settled = true;
+            }
             self.give_up_preparing();
             self.events.push_back(Event::Tick);
         }
@@ -207,16 +233,24 @@ impl<'a> Engine<'a> {
                     end = failure;
                 }
             }
-            sys::reap(pid);
             if self.preparation.as_ref().is_some_and(|preparation| preparation.pid == pid) {
                 self.prepared(&end);
             } else {
                 self.events.push_back(Event::Ended(pid, end));
             }
+            // The machine knows of it before its number can be another's.
+            self.drain();
+            sys::reap(pid);
         }
         if any && self.sweeping {
             self.look_around();
         }
+    }
+
+    /// Whether there can be anyone to sweep: as PID 1 always, elsewhere our descendants, and those have children of ours
+    /// among them.
+    fn anyone(&self) -> bool {
+        unistd::getpid().as_raw() == 1 || sys::has_children()
     }
 
     /// During a shutdown: is there anyone left to wait for?
@@ -260,11 +294,7 @@ impl<'a> Engine<'a> {
                     let _ = sys::kill(pid, libc::SIGHUP);
                 }
             }
-            Action::Sweep(signal) => {
-                self.sweeping = true;
-                processes::sweep(signal);
-                self.look_around();
-            }
+            Action::Sweep(signal) => self.sweep = Some(signal),
             Action::Report(report) => self.report(report),
             Action::Exit(code) => self.exit = Some(code),
         }
@@ -408,6 +438,9 @@ impl<'a> Engine<'a> {
         let name = |id: Id| self.machine.service(id).map_or("?", |service| service.name.as_str());
         match report {
             Report::Ready(id, took) => info!("{} is ready after {}", name(id), seconds(took)),
+            // A main command that ran says by its exit code all that is to be said.
+            Report::Ended(id, End::Code(_) | End::Signal(_), Next::GivenUp)
+                if self.machine.service(id).is_some_and(|service| service.foreground) => {}
             Report::Ended(id, end, Next::Restart(pause)) => {
                 warn!("{} ended ({end}) and is started again in {}", name(id), seconds(pause));
             }

@@ -94,7 +94,11 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let for_services = environment::for_services(&merged, &resolved.secrets);
     let for_sessions = without(environment::for_sessions(&merged, &config.ssh.environment.deny), &resolved.secrets);
 
-    let ssh = plan_ssh(config, facts, &resolved, &for_sessions, &users, &mut notes);
+    let mut ssh = plan_ssh(config, facts, &resolved, &for_sessions, &users, &mut notes);
+    if rescue.is_some() {
+        // Nothing that the image sets, such as AllowUsers, may keep out who comes to mend it.
+        ssh = ssh.map(|ssh| Ssh { wanted: SshdWanted { image: sshd::ImageConfig::default(), ..ssh.wanted }, ..ssh });
+    }
     let profile = plan_profile(config, facts, &for_sessions, &mut notes);
     let ground = services::Ground {
         config,

@@ -104,7 +104,9 @@ pub fn write_user_keys(folder: &Path, user: &User, keys: &[keys::Key]) -> Result
 
 fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<Note>) -> Result<(), String> {
     let runtime = ssh.config.parent().unwrap_or(Path::new(paths::RUNTIME));
-    let made = host_keys::prepare(&ssh.host_keys, &runtime.join(HOST_KEYS_OF_THIS_BOOT), Path::new("/etc/ssh"));
+    // Keys that came with an image are everybody's. Those of a machine that is no container are its own.
+    let baked = if in_container() { Path::new("/etc/ssh") } else { ssh.host_keys.as_path() };
+    let made = host_keys::prepare(&ssh.host_keys, &runtime.join(HOST_KEYS_OF_THIS_BOOT), baked);
     notes.extend(made.notes);
     if made.paths.is_empty() {
         return Err("there is no host key".to_owned());
@@ -119,9 +121,28 @@ fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<
     if let Some(folder) = ssh.log.as_ref().and_then(|log| log.parent()) {
         let _ = fs::create_dir_all(folder);
     }
+    let Err(why) = write_sshd_config(ssh) else { return Ok(()) };
+    // A broken line of the image's own config must not keep everybody out.
+    ssh.wanted.image = sshd::ImageConfig::default();
+    write_sshd_config(ssh)?;
+    notes.push(Note::warning(format!("the image's own sshd_config is left out: {why}")));
+    Ok(())
+}
+
+fn write_sshd_config(ssh: &Ssh) -> Result<(), String> {
     let content = sshd::render(&ssh.wanted);
     write::write(&ssh.config, content.as_bytes(), Attributes::own(0o600)).map_err(|error| error.to_string())?;
     sshd::check(&ssh.program, &ssh.config).map_err(|error| error.to_string())
+}
+
+/// Whether this is a container, as far as that can be told: PID 1, or the marks that the usual engines leave.
+fn in_container() -> bool {
+    std::process::id() == 1
+        || nix::unistd::getppid().as_raw() == 1
+        || ["/.dockerenv", "/run/.containerenv", "/var/run/secrets/kubernetes.io"]
+            .iter()
+            .any(|mark| Path::new(mark).exists())
+        || std::env::var_os("container").is_some()
 }
 
 fn write_sudoers(plan: &Plan, notes: &mut Vec<Note>) {

@@ -118,7 +118,7 @@ pub enum Report {
     /// The service is ready; how long it took.
     Ready(Id, Duration),
     /// The service ended; what follows.
-    Ended(Id, String, Next),
+    Ended(Id, End, Next),
     /// The service was not ready in time.
     NotReady(Id, Duration),
     /// The service was killed because it did not end in time.

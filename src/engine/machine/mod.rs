@@ -288,16 +288,16 @@ impl Machine {
                 slot.ready_after.get_or_insert(uptime);
                 return;
             }
-            actions.push(Action::Report(Report::Ended(id, end.to_string(), Next::Nothing)));
+            actions.push(Action::Report(Report::Ended(id, end.clone(), Next::Nothing)));
         } else {
             slot.failures = slot.failures.saturating_add(1);
             if again && slot.service.give_up_after.is_none_or(|limit| slot.failures < limit) {
                 let pause = pause_after(slot.failures);
                 slot.enter(State::BackingOff { until: later(now, pause) }, now);
-                return actions.push(Action::Report(Report::Ended(id, end.to_string(), Next::Restart(pause))));
+                return actions.push(Action::Report(Report::Ended(id, end.clone(), Next::Restart(pause))));
             }
             slot.enter(State::Failed, now);
-            actions.push(Action::Report(Report::Ended(id, end.to_string(), Next::GivenUp)));
+            actions.push(Action::Report(Report::Ended(id, end.clone(), Next::GivenUp)));
         }
         if slot.service.kind == Kind::Critical {
             let reason = format!("{} ended ({end})", slot.service.name);
