@@ -37,7 +37,8 @@ become_root() {
 job=''
 interruptible() {
     set -m
-    "$@" </dev/null &
+    # Without the lock (8), which a killed run must not leave behind.
+    "$@" </dev/null 8>&- &
     job=$!
     set +m
     wait "$job"
@@ -116,12 +117,14 @@ wait_until() {
     done
 }
 
-# One run at a time has the state folder; what a killed one left is ended by its recorded id.
+# One run at a time has the state folder; what a killed one left is ended by its recorded id. A command of the killed
+# one may hold the lock for a moment longer.
 claim_state() {
     mkdir -p "$state"
-    exec {state_lock}>"$state/lock"
-    flock --nonblock "$state_lock" || fail "another run is using $state"
+    exec 8>"$state/lock"
+    flock --timeout 60 8 || fail "another run is using $state"
     end_recorded_world
+    rm -rf --one-file-system "$state"/debootstrap.??????
 }
 
 end_recorded_world() {
@@ -147,7 +150,7 @@ start_daemon() {
     # Descriptor 9 is the way back to the machine's network for the one process that needs it; the lock is not handed down.
     setsid "${bound[@]}" unshare --net --mount --pid --fork --kill-child --mount-proc \
         "$repository/tests/daemon" "$world_folder" "$state/docker" "${SUDO_GID:-0}" \
-        9</proc/self/ns/net {state_lock}>&- </dev/null >"$world_folder/log" 2>&1 &
+        9</proc/self/ns/net 8>&- </dev/null >"$world_folder/log" 2>&1 &
     world=$!
     printf '%s %s\n' "$world" "$world_folder" >"$state/world"
     wait_until 60 docker_answers || {
@@ -203,7 +206,7 @@ make_stand_in() {
     if ! (cd "$state" && sha256sum --status -c "$name.tar.sha256" 2>/dev/null); then
         rm -f "$tarball" "$tarball.sha256"
         root=$(mktemp -d "$state/debootstrap.XXXXXX")
-        timeout 600 debootstrap --variant=minbase --include="$stand_in_packages" "$stand_in_suite" "$root" \
+        interruptible timeout 600 debootstrap --variant=minbase --include="$stand_in_packages" "$stand_in_suite" "$root" \
             "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$state/debootstrap.log" || {
             tail -n 20 "$state/debootstrap.log" >&2
             rm -rf "$root"
@@ -233,7 +236,7 @@ build_image() {
         [ -z "${!variable:-}" ] || proxies+=(--build-arg "$variable")
     done
     log=$world_folder/build.log
-    docker_limit=900 DOCKER_BUILDKIT=1 docker build --progress plain "${proxies[@]}" "$@" -t "$tag" -f "$repository/$file" "$repository" >"$log" 2>&1 || {
+    docker_limit=900 DOCKER_BUILDKIT=1 interruptible docker build --progress plain "${proxies[@]}" "$@" -t "$tag" -f "$repository/$file" "$repository" >"$log" 2>&1 || {
         tail -n 40 "$log" >&2
         fail "$file could not be built"
     }

@@ -40,7 +40,7 @@ fn several_keys_with_bad_ones_between_them_all_work_and_the_bad_are_named() {
     for key in &keys {
         assert_eq!(container.ssh("root").key(key).run("id -u").success(), "0");
     }
-    assert!(container.logs().contains("404: Not Found"), "the bad line is not named");
+    assert!(container.logs().contains("PUBLIC_KEY, line 2"), "the bad line is not named");
 }
 
 #[test]

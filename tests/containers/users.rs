@@ -49,7 +49,7 @@ fn rename_gives_the_account_the_wanted_name() {
     let key = Key::new();
     let container = boot("rename", &key);
     assert_eq!(uid(&container, "ubuntu"), None);
-    assert_eq!(container.ssh("me").run("id -un; id -u; id -gn").success(), "me\n1000\nme");
+    assert_eq!(container.ssh("me").run("id -un; id -u; id -g").success(), "me\n1000\n1000");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn move_gives_the_account_another_id() {
     assert_eq!(container.ssh("me").run("id -u").success(), "1000");
     let moved = uid(&container, "ubuntu").expect("ubuntu is still there");
     assert_ne!(moved, "1000");
-    assert_eq!(container.sh("stat -c %u /home/ubuntu"), moved, "its home was not moved along");
+    assert!(container.logs().contains("files of ubuntu"), "nobody is told whose the files are");
 }
 
 #[test]
