@@ -32,6 +32,8 @@ pub struct Facts {
     pub sshd: Option<PathBuf>,
     /// Whether the image has sudo.
     pub sudo: bool,
+    /// Whether the kernel refuses set-user-id programs such as sudo (`--security-opt no-new-privileges`).
+    pub no_new_privileges: bool,
     /// Whether /etc can be written to.
     pub etc_writable: bool,
 }
@@ -45,7 +47,10 @@ impl Facts {
         Self {
             root: uid == 0,
             uid,
-            capabilities: capabilities(),
+            capabilities: own_status("CapEff:")
+                .and_then(|mask| u64::from_str_radix(&mask, 16).ok())
+                .unwrap_or(u64::MAX),
+            no_new_privileges: own_status("NoNewPrivs:").is_some_and(|set| set == "1"),
             main,
             umask: environment
                 .get("UMASK")
@@ -74,8 +79,8 @@ impl Facts {
     }
 }
 
-fn capabilities() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(u64::MAX)
+/// A field of what the kernel says about this process.
+fn own_status(field: &str) -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix(field)).map(|value| value.trim().to_owned())
 }

@@ -145,7 +145,7 @@ fn a_start_forgets_failures() {
     assert_eq!(stage.state("app"), ServiceState::BackingOff);
     stage.restart("app");
     stage.exits("app", 1);
-    assert_eq!(stage.reports.last(), Some(&Report::Ended(0, "exit code 1".to_owned(), Next::Restart(FIRST_PAUSE))));
+    assert_eq!(stage.reports.last(), Some(&Report::Ended(0, End::Code(1), Next::Restart(FIRST_PAUSE))));
 }
 
 #[test]
