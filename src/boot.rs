@@ -6,8 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tracing::error;
+use tracing::{error, warn};
 
+use crate::config::Severity;
 use crate::config::model::BaseEntrypoint;
 use crate::engine::run::{self, Start, UNUSABLE};
 use crate::engine::spec::Spec;
@@ -100,16 +101,16 @@ pub fn make_plan(
         (Ok(loaded), Some(why)) => (loaded, Some(why.to_owned())),
         (Err(broken), _) => {
             for problem in &broken.problems {
-                error!("{problem}");
+                match problem.severity {
+                    Severity::Error => error!("{}", problem.one_line()),
+                    Severity::Warning => warn!("{}", problem.one_line()),
+                }
             }
             if broken.on_error == config::model::OnError::Exit {
                 return Err(UNUSABLE);
             }
-            let why = broken
-                .problems
-                .first()
-                .map_or_else(String::new, |problem| problem.to_string().lines().next().unwrap_or_default().to_owned());
-            (*broken.salvaged, Some(why))
+            let first = broken.problems.iter().find(|problem| problem.severity == Severity::Error);
+            (*broken.salvaged, Some(first.map_or_else(String::new, config::Problem::one_line)))
         }
     };
     let facts = Facts::gather(main.to_vec(), environment, runtime);

@@ -40,16 +40,28 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// All of it on one line, for a place that says by itself how much it matters.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        let hint = self.hint.iter().map(|hint| format!("; hint: {}", one_line(hint)));
+        format!("{}{}{}", self.place(), one_line(&self.message), hint.collect::<String>())
+    }
+
+    fn place(&self) -> String {
+        match &self.file {
+            Some(file) if self.line > 0 => {
+                format!("{}:{}:{}: ", one_line(&file.to_string_lossy()), self.line, self.column)
+            }
+            Some(file) => format!("{}: ", one_line(&file.to_string_lossy())),
+            None => String::new(),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
-            write!(f, "{}:", one_line(&file.to_string_lossy()))?;
-            if self.line > 0 {
-                write!(f, "{}:{}:", self.line, self.column)?;
-            }
-            f.write_str(" ")?;
-        }
-        write!(f, "{}: {}", self.severity, one_line(&self.message))?;
+        write!(f, "{}{}: {}", self.place(), self.severity, one_line(&self.message))?;
         match &self.hint {
             Some(hint) => write!(f, "\n  hint: {}", one_line(hint)),
             None => Ok(()),

@@ -301,6 +301,7 @@ impl<'a> Engine<'a> {
     }
 
     fn launch(&mut self, id: Id) {
+        self.settled = false;
         let Some(service) = self.machine.service(id) else { return };
         self.events.push_back(match self.launcher.launch(service) {
             Ok(pid) => Event::Launched(id, pid),

@@ -79,8 +79,7 @@ pub struct Profile {
 #[must_use]
 pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let config = &loaded.config;
-    let mut notes: Vec<Note> =
-        loaded.warnings.iter().map(|problem| Note::warning(one_line(&problem.to_string()))).collect();
+    let mut notes: Vec<Note> = loaded.warnings.iter().map(|problem| Note::warning(problem.one_line())).collect();
     if let Some(why) = &rescue {
         notes.push(Note::error(format!("the container is in rescue: {why}")));
     }
@@ -139,9 +138,9 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
 
 /// What the accounts will be, as far as they can be written.
 fn predict(wanted: &[Wanted], defaults: &Defaults, facts: &Facts, notes: &mut Vec<Note>) -> Outcome {
-    let outcome = accounts::reconcile(&facts.database, wanted, defaults);
+    let mut outcome = accounts::reconcile(&facts.database, wanted, defaults);
     if facts.accounts_writable() {
-        // Its notes are made again, and kept, when the accounts are written.
+        notes.append(&mut outcome.notes);
         return outcome;
     }
     if !outcome.changes.is_empty() {
@@ -257,10 +256,6 @@ fn without(mut environment: BTreeMap<String, String>, names: &[String]) -> BTree
 fn default_shell() -> PathBuf {
     let bash = PathBuf::from("/bin/bash");
     if bash.exists() { bash } else { PathBuf::from("/bin/sh") }
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
 impl User {

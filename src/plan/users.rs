@@ -12,7 +12,6 @@ use crate::note::Note;
 use crate::prepare::accounts::{Account, Outcome, PasswordWanted, Wanted};
 use crate::prepare::environment::users_from_environment;
 use crate::prepare::keys::{self, Key};
-use crate::prepare::password;
 
 /// A user and who may log in as it.
 #[derive(Clone, Debug)]
@@ -167,9 +166,6 @@ fn password(name: &str, source: &model::Password, facts: &Facts, notes: &mut Vec
     if text.is_empty() {
         notes.push(Note::error(format!("{name} has no password: {place} is empty")));
         return None;
-    }
-    if let Some(why) = password::weakness(name, &text) {
-        notes.push(Note::warning(format!("the password of {name} (from {place}) is weak: {why}; choose another")));
     }
     Some(PasswordWanted::Text(text))
 }

@@ -66,7 +66,9 @@ fn write_accounts(plan: &Plan, notes: &mut Vec<Note>) {
             for change in &outcome.changes {
                 info!("{change}");
             }
-            notes.extend(outcome.notes);
+            // Those that the plan foresaw are there already.
+            let foreseen = notes.clone();
+            notes.extend(outcome.notes.into_iter().filter(|note| !foreseen.contains(note)));
         }
         Err(error) => notes.push(Note::error(format!("users could not be set up: {error:#}"))),
     }
