@@ -108,7 +108,7 @@ pub fn make_plan(
                 .problems
                 .first()
                 .map_or_else(String::new, |problem| problem.to_string().lines().next().unwrap_or_default().to_owned());
-            (broken.salvaged, Some(why))
+            (*broken.salvaged, Some(why))
         }
     };
     let facts = Facts::gather(main.to_vec(), environment, runtime);

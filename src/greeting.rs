@@ -83,7 +83,12 @@ pub fn text(moment: Moment) -> String {
     if !record.greeting_enabled || variable("DEVINIT_GREETING").is_some_and(|wanted| wanted == "0") {
         return String::new();
     }
-    let snapshot = status::snapshot(&runtime);
+    let mut snapshot = status::snapshot(&runtime);
+    if let Some(snapshot) = &mut snapshot {
+        // At boot this very process is one of the services, and no news to anyone.
+        let own = i32::try_from(std::process::id()).ok();
+        snapshot.services.retain(|service| service.pid.is_none() || service.pid != own);
+    }
     let greeting = gather(Path::new("/"), &variable, moment, &own_name(), record, snapshot);
     let terminal = std::io::stdout().is_terminal();
     let no_color = std::env::var_os("NO_COLOR");

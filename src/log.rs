@@ -19,12 +19,15 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 pub fn init(usual: Level) {
     let level = std::env::var("DEVINIT_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(usual);
     let json = std::env::var_os("DEVINIT_LOG_FORMAT").is_some_and(|format| format == "json");
-    // Opened anew, so that O_NONBLOCK is ours alone: on the inherited description every child would get it, too.
+    // Opened anew, so that O_NONBLOCK is ours alone: on the inherited description every child would get it, too. Not for
+    // a file, which never blocks, and where whoever opens it anew writes at a place of its own.
+    let file = std::fs::metadata("/proc/self/fd/2").is_ok_and(|stderr| stderr.is_file());
     let own = OpenOptions::new()
         .write(true)
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_APPEND | OFlag::O_NOCTTY).bits())
         .open("/proc/self/fd/2")
-        .ok();
+        .ok()
+        .filter(|_| !file);
     let _ = tracing::subscriber::set_global_default(Log { level, json, own });
 }
 

@@ -192,6 +192,9 @@ impl Status {
         for (user, key) in self.boot.users.iter().flat_map(|user| user.keys.iter().map(move |key| (user, key))) {
             let _ = writeln!(out, "  {}: {key}", user.name);
         }
+        if self.boot.app {
+            let _ = writeln!(out, "\napp on port {}", self.boot.app_port);
+        }
         if let Some(ssh) = &self.boot.ssh {
             let _ = writeln!(out, "\nSSH on port {}", ssh.port);
             for key in &ssh.host_keys {

@@ -397,6 +397,22 @@ pub fn as_user(uid: u32, gid: u32, groups: &[u32], work: &mut dyn FnMut() -> i32
     }
 }
 
+/// Gives up all capabilities but these for good: what this process executes cannot have them either.
+///
+/// # Errors
+/// Those of prctl(2): no CAP_SETPCAP.
+pub fn keep_capabilities(kept: &[u32]) -> io::Result<()> {
+    for capability in (0u32..64).filter(|capability| !kept.contains(capability)) {
+        // SAFETY: takes numbers only.
+        match check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) }.into()) {
+            // Beyond the last one that this kernel has.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
+            answer => drop(answer?),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use nix::unistd::{Uid, getegid, geteuid, getgroups, getresuid, setuid};

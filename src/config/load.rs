@@ -79,7 +79,7 @@ pub struct Broken {
     /// `on_error` in the config, or else rescue.
     pub on_error: OnError,
     /// What is left of the config without all that is wrong: good enough to let somebody in who mends it.
-    pub salvaged: Loaded,
+    pub salvaged: Box<Loaded>,
 }
 
 /// Reads, merges, expands and checks a config. `env` is what `${VAR}` stands for.
@@ -109,7 +109,7 @@ pub fn load(sources: &Sources, env: &BTreeMap<String, String>) -> Result<Loaded,
         salvaged => Err(Broken {
             problems,
             on_error: on_error.or(written_on_error).unwrap_or_default(),
-            salvaged: Loaded { config: salvaged.unwrap_or_default(), warnings: Vec::new(), files },
+            salvaged: Box::new(Loaded { config: salvaged.unwrap_or_default(), warnings: Vec::new(), files }),
         }),
     }
 }

@@ -30,8 +30,12 @@ pub struct Facts {
     pub database: Database,
     /// sshd, if the image has it.
     pub sshd: Option<PathBuf>,
+    /// Whether there is IPv6, on the loopback at least.
+    pub ipv6: bool,
     /// Whether the image has sudo.
     pub sudo: bool,
+    /// Whether the kernel refuses set-user-id programs such as sudo (`--security-opt no-new-privileges`).
+    pub no_new_privileges: bool,
     /// Whether /etc can be written to.
     pub etc_writable: bool,
 }
@@ -45,7 +49,10 @@ impl Facts {
         Self {
             root: uid == 0,
             uid,
-            capabilities: capabilities(),
+            capabilities: own_status("CapEff:")
+                .and_then(|mask| u64::from_str_radix(&mask, 16).ok())
+                .unwrap_or(u64::MAX),
+            no_new_privileges: own_status("NoNewPrivs:").is_some_and(|set| set == "1"),
             main,
             umask: environment
                 .get("UMASK")
@@ -56,6 +63,8 @@ impl Facts {
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/local/bin/devinit")),
             database: accounts::read(Path::new("/etc")).unwrap_or_default(),
             sshd: sshd::find_sshd(),
+            ipv6: std::fs::read_to_string("/proc/net/if_inet6")
+                .is_ok_and(|addresses| addresses.contains("00000000000000000000000000000001 ")),
             sudo: which::which_in("sudo", Some("/usr/bin:/usr/local/bin:/bin"), "/").is_ok(),
             etc_writable: writable("/etc"),
         }
@@ -74,8 +83,8 @@ impl Facts {
     }
 }
 
-fn capabilities() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(u64::MAX)
+/// A field of what the kernel says about this process.
+fn own_status(field: &str) -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix(field)).map(|value| value.trim().to_owned())
 }

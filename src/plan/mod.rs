@@ -211,6 +211,8 @@ fn plan_ssh(
         wanted: SshdWanted {
             port: config.ssh.port,
             listen: config.ssh.listen.clone(),
+            ipv6: facts.ipv6,
+            pid_file: runtime.join("sshd.pid"),
             host_keys: Vec::new(),
             keys_folder,
             permit_root_login: config.ssh.permit_root_login,

@@ -143,10 +143,7 @@ impl Ground<'_> {
             // Whoever pays for the box must be able to get in: never given up.
             give_up_after: None,
             stop_order: STOP_SSHD,
-            ready: ssh
-                .wanted
-                .listens_on_loopback()
-                .then(|| Readiness { probe: Probe::SshBanner(ssh.wanted.port), timeout: None }),
+            ready: Some(Readiness { probe: Probe::Path(ssh.wanted.pid_file.clone()), timeout: None }),
             ..service(SSHD, Kind::Daemon, command, &BTreeMap::new())
         }
     }

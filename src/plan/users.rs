@@ -102,6 +102,11 @@ pub fn resolve(config: &Config, facts: &Facts, rescue: bool, notes: &mut Vec<Not
         if user.sudo && !facts.sudo {
             notes.push(Note::warning(format!("{name} may use sudo, but the image has none; install sudo")));
         }
+        if user.sudo && facts.sudo && facts.no_new_privileges {
+            notes.push(Note::warning(format!(
+                "sudo will not work for {name}: the container runs with no-new-privileges, so nobody gains any"
+            )));
+        }
         pending.push(Pending { name: name.clone(), keys: collected.keys, remote: collected.remote, sudo: user.sudo });
     }
     if !conventional_used {

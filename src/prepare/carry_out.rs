@@ -118,6 +118,8 @@ fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<
         info!("host key {fingerprint}");
     }
     ssh.wanted.host_keys = made.paths;
+    // One of an earlier boot would say that sshd listens before it does.
+    let _ = fs::remove_file(&ssh.wanted.pid_file);
     if let Some(folder) = ssh.log.as_ref().and_then(|log| log.parent()) {
         let _ = fs::create_dir_all(folder);
     }

@@ -16,8 +16,6 @@ pub enum Probe {
     Http(String),
     /// A port on 127.0.0.1 that accepts a connection.
     Tcp(u16),
-    /// A port on 127.0.0.1 that greets as SSH servers do.
-    SshBanner(u16),
     /// A path that exists.
     Path(PathBuf),
     /// A command that exits with 0.
@@ -49,7 +47,6 @@ impl Probe {
         match self {
             Self::Http(url) => http(url, limit),
             Self::Tcp(port) => connect(*port, limit).map(drop),
-            Self::SshBanner(port) => ssh_banner(*port, limit),
             Self::Path(path) => match path.try_exists() {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(format!("{} does not exist", path.display())),
@@ -71,13 +68,6 @@ fn set_limits(stream: &TcpStream, limit: Duration) {
     // Fails only for a limit of zero, which nobody has.
     let _ = stream.set_read_timeout(Some(limit));
     let _ = stream.set_write_timeout(Some(limit));
-}
-
-fn ssh_banner(port: u16, limit: Duration) -> Result<(), String> {
-    let mut banner = [0u8; 4];
-    let mut stream = connect(port, limit)?;
-    stream.read_exact(&mut banner).map_err(|error| format!("port {port} says nothing: {error}"))?;
-    if &banner == b"SSH-" { Ok(()) } else { Err(format!("port {port} is not an SSH server")) }
 }
 
 /// A request by hand: this runs at every health check, and needs neither TLS nor redirects.

@@ -56,7 +56,7 @@ pub enum Event {
     Probing(Id, Pid),
     /// [`Action::Probe`] could not make a process.
     NotProbing(Id),
-    /// A child ended, and was reaped.
+    /// A child ended. Until this is taken in it must not be reaped: its number may still be signalled.
     Ended(Pid, End),
     /// A signal arrived.
     Signal(i32),
@@ -64,7 +64,7 @@ pub enum Event {
     Alone,
     /// Someone asks for something.
     Request(Request),
-    /// Time passed: [`Machine::next_deadline`] was reached.
+    /// Time passed: [`next_deadline`](super::Machine::next_deadline) was reached.
     Tick,
 }
 
@@ -75,7 +75,7 @@ pub enum Request {
     Start(Id),
     /// End this service, and leave it so.
     Stop(Id),
-    /// End this service and run it again.
+    /// End this service and run it again, and forget its failures.
     Restart(Id),
 }
 
@@ -91,7 +91,8 @@ pub enum Action {
     EndProbe(Pid),
     /// Send a signal to a process.
     Signal(Pid, i32),
-    /// Send a signal to a process and all others of its group.
+    /// Send a signal to a process and all others of its group. The process may be gone; if its number was given to one
+    /// that is no service's since then, nobody is signalled.
     SignalGroup(Pid, i32),
     /// Pass a signal on to the main process; if `caught`, only if it does not kill by default.
     Forward {

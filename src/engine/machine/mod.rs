@@ -3,31 +3,34 @@
 //! The shell around it ([`super::run`]) turns signals, exits and requests into [`Event`]s and carries out the
 //! [`Action`]s. Every rule of starting, restarting and stopping is here, so all of them are tested by replaying events.
 //!
-//! A service goes through these states:
+//! A service goes through these states while it runs:
 //!
 //! ```text
-//!             what it comes after
-//!             is ready              process made        looked, and is up
-//!  ┌─▶ Waiting ─────────▶ Launching ─────────▶ Starting ─────────────▶ Ready
-//!  │      ▲                   │       (no probe: Ready at once)          │
-//!  │      │                   │                   │                      │
-//!  │      │                   │                   ├──────────────────────┤
-//!  │      │                   │                   │ stop, restart,       │ ended by itself
-//!  │      │                   │                   ▼ not ready in time    ▼
-//!  │      └───── restart ─────┼─────────────── Stopping          ┌─ as it should, ───────────▶ Done
-//!  │                          │                │      │          │  and not restarted
-//!  │                          │ no process     │      │ not      │
-//!  │                          │ could be made  │      │ ready ──▶├─ too often, ──────────────▶ Failed
-//!  │                          └────────────────┼─────────────────▶  or not restarted
-//!  │                                           │                 │
-//!  │                                      stop ▼                 └─ otherwise ──▶ BackingOff
-//!  │                                        Stopped                                   │
-//!  └──────────────────────────── pause over ──────────────────────────────────────────┘
+//!            due                process made               it is up
+//!  Waiting ───────▶ Launching ────────────────▶ Starting ────────────▶ Ready
+//!     ▲                                            │                     │
+//!     │ pause over                                 └──────────┬──────────┘
+//!     │                                                       ▼ asked to end
+//!  BackingOff                                              Stopping
 //! ```
 //!
-//! A stop takes Waiting and BackingOff to Stopped at once; one that meets Launching is carried out as soon as there is
-//! a process. A start takes BackingOff, Done, Stopped and Failed to Waiting. A oneshot is never Ready: it is Starting
-//! until it ends, and others may count on it once it is Done. How all of it goes down is told in `shutdown.rs`.
+//! and is in one of these after its end:
+//!
+//! ```text
+//!  it was asked to end, and is to stay down                                Stopped
+//!  it was asked to end, and is to come again (or: to stand in again)       Waiting
+//!  it ended by itself with 0, and is not restarted after a success         Done
+//!  it failed, or is restarted whatever its end  ┬─ and is tried again      BackingOff
+//!                                               └─ once too often          Failed
+//! ```
+//!
+//! A process that could not be made has failed; so has one that was asked to end because it was not ready in time.
+//! Without a probe a service is Ready as soon as there is a process. A oneshot never is: it is Starting until it ends,
+//! and others may count on it once it is Done.
+//!
+//! A request to stop takes Waiting and BackingOff to Stopped at once; while Launching, it is carried out as soon as
+//! there is a process. A request to start takes BackingOff, Done, Stopped and Failed to Waiting. How all of it goes
+//! down together is told in `shutdown.rs`.
 
 mod messages;
 mod shutdown;
@@ -37,14 +40,14 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
+use nix::libc::SIGKILL;
+
 pub use self::messages::{Action, End, Event, Id, Next, Report, Request};
 use self::shutdown::Shutdown;
 use self::slot::{Look, Slot, State, Then, millis};
 use super::snapshot::{Phase, Snapshot};
 use super::spec::{Kind, Restart, Service, Spec};
 use crate::sys::Pid;
-
-use nix::libc::SIGKILL;
 
 /// The pause before the first restart; it doubles with each failure in a row.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -92,8 +95,7 @@ impl Machine {
 
     /// Takes in an event and says what is to be done, in this order.
     ///
-    /// The answers to the actions have to come in the order in which the actions were given out. A process that
-    /// ended must not be reaped before [`Event::Ended`] was taken in: until then, signals are sent to its number.
+    /// The answers to the actions have to come in the order in which the actions were given out.
     pub fn step(&mut self, event: Event, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.exited {

@@ -16,23 +16,6 @@ pub use check::{CheckError, check, find_sshd, understands_escapes};
 pub use image::{ImageConfig, read_image_config};
 pub use set_env::{left_out, needs_escapes};
 
-/// A file that the boot writes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct FileWanted {
-    /// Where it goes.
-    pub path: PathBuf,
-    /// What stands in it; may hold secrets.
-    pub content: String,
-    /// Its mode.
-    pub mode: u32,
-}
-
-impl std::fmt::Debug for FileWanted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({} bytes, mode {:04o})", self.path.display(), self.content.len(), self.mode)
-    }
-}
-
 /// What sshd is told.
 #[derive(Clone)]
 pub struct SshdWanted {
@@ -40,6 +23,10 @@ pub struct SshdWanted {
     pub port: u16,
     /// Addresses that it listens on; empty: all.
     pub listen: Vec<String>,
+    /// Whether there is IPv6, on the loopback at least.
+    pub ipv6: bool,
+    /// The file that is there when it listens.
+    pub pid_file: PathBuf,
     /// The private host keys.
     pub host_keys: Vec<PathBuf>,
     /// The folder with a file of authorized keys for each user (`/etc/devinit/keys`).
@@ -60,20 +47,6 @@ pub struct SshdWanted {
     pub image: ImageConfig,
 }
 
-impl SshdWanted {
-    /// Whether it can be reached on 127.0.0.1.
-    #[must_use]
-    pub fn listens_on_loopback(&self) -> bool {
-        let loopback = |address: &String| ["127.0.0.1", "0.0.0.0", "::"].contains(&address.as_str());
-        self.listen.is_empty() || self.listen.iter().any(loopback)
-    }
-}
-
-/// devinit's sshd_config as a file. Only root reads it: the environment may hold tokens.
-pub fn file(wanted: &SshdWanted, path: &Path) -> FileWanted {
-    FileWanted { path: path.to_owned(), content: render(wanted), mode: 0o600 }
-}
-
 /// devinit's sshd_config. Of a directive that stands twice the first counts, so what devinit sets comes first, and what
 /// the image sets beyond it stays effective.
 pub fn render(wanted: &SshdWanted) -> String {
@@ -84,6 +57,10 @@ pub fn render(wanted: &SshdWanted) -> String {
         let _ = writeln!(text, "{key} {value}");
     };
     line("Port", &wanted.port.to_string());
+    if !wanted.ipv6 {
+        // Docker's networks have no ::1, and sshd gives X11 forwarding up where it cannot listen on both loopbacks.
+        line("AddressFamily", "inet");
+    }
     for address in wanted.listen.iter().filter(|address| is_word(address)) {
         line("ListenAddress", address);
     }
@@ -118,8 +95,8 @@ pub fn render(wanted: &SshdWanted) -> String {
     line("PrintMotd", "no");
     line("PrintLastLog", "no");
     line("AcceptEnv", "LANG LC_*");
-    // devinit knows sshd's process, and a read-only /run is no reason for a complaint.
-    line("PidFile", "none");
+    // Written once it listens: the one sign of that which leaves no trace in sshd's log, as a connection would.
+    line("PidFile", &quoted_path(&wanted.pid_file));
     // Inside sshd: no program that an image may lack, and no shell whose greeting would break the protocol.
     line("Subsystem", "sftp internal-sftp");
     // Keeps NAT tables warm; a laptop may sleep for ten minutes before its session is given up.

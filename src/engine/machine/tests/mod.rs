@@ -1,11 +1,29 @@
+//! The rules one by one, and then all of them at once in a [`world`] where anything can happen.
+
+mod requests;
+mod restarting;
+mod shutting_down;
+mod signals;
+mod starting;
 mod world;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
-use nix::libc::SIGTERM;
+use nix::libc::{SIGCONT, SIGINT, SIGTERM};
 
-use crate::engine::spec::{Kind, Restart, Service};
+use super::*;
+use crate::engine::snapshot::ServiceState;
+use crate::engine::spec::Readiness;
+use crate::probe::Probe;
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
 /// A daemon that is ready at once.
 fn service(name: &str) -> Service {
@@ -26,6 +44,199 @@ fn service(name: &str) -> Service {
         give_up_after: None,
         stop_order: 0,
         stop_signal: SIGTERM,
-        stop_timeout: Duration::from_secs(5),
+        stop_timeout: seconds(5),
+    }
+}
+
+fn oneshot(name: &str) -> Service {
+    Service { kind: Kind::Oneshot, restart: Restart::Never, ..service(name) }
+}
+
+/// The app of a service container: its end is the container's.
+fn app() -> Service {
+    Service { kind: Kind::Critical, restart: Restart::Never, stop_signal: SIGINT, ..service("app") }
+}
+
+/// What the container runs in the foreground.
+fn main_command() -> Service {
+    Service { foreground: true, ..app() }
+}
+
+/// A page that is shown while there is no app.
+fn page() -> Service {
+    Service { stands_in_for: Some("app".to_owned()), ..service("page") }
+}
+
+trait With: Sized {
+    fn after(self, names: &[&str]) -> Self;
+    fn settled(self, names: &[&str]) -> Self;
+    fn probed(self, timeout: Option<Duration>) -> Self;
+    fn order(self, order: u8) -> Self;
+}
+
+impl With for Service {
+    fn after(self, names: &[&str]) -> Self {
+        Self { after: names.iter().map(ToString::to_string).collect(), ..self }
+    }
+
+    fn settled(self, names: &[&str]) -> Self {
+        Self { settled: names.iter().map(ToString::to_string).collect(), ..self }
+    }
+
+    fn probed(self, timeout: Option<Duration>) -> Self {
+        Self { ready: Some(Readiness { probe: Probe::Tcp(27015), timeout }), ..self }
+    }
+
+    fn order(self, stop_order: u8) -> Self {
+        Self { stop_order, ..self }
+    }
+}
+
+/// A machine on a stage where every process starts at once, and ends when the test says so. What the machine does is
+/// written down in words: "launch app", "SIGTERM to app", "exit 0".
+struct Stage {
+    machine: Machine,
+    now: Instant,
+    next_pid: Pid,
+    cast: BTreeMap<Pid, String>,
+    /// What was reported since the beginning.
+    reports: Vec<Report>,
+}
+
+impl Stage {
+    fn empty(command_mode: bool) -> Self {
+        let now = Instant::now();
+        let machine = Machine::new(command_mode, now);
+        Self { machine, now, next_pid: 100, cast: BTreeMap::new(), reports: Vec::new() }
+    }
+
+    /// A container of these services, and what happens in it first.
+    fn begin(services: impl Into<Vec<Service>>) -> (Self, Vec<String>) {
+        let mut stage = Self::empty(false);
+        let words = stage.play(Event::Begin(Spec { services: services.into(), shutdown: seconds(9) }));
+        (stage, words)
+    }
+
+    /// A container of these services that all have started.
+    fn of(services: impl Into<Vec<Service>>) -> Self {
+        Self::begin(services).0
+    }
+
+    /// A container that was given a command.
+    fn of_command(services: impl Into<Vec<Service>>) -> Self {
+        let mut stage = Self::empty(true);
+        stage.play(Event::Begin(Spec { services: services.into(), shutdown: seconds(9) }));
+        stage
+    }
+
+    fn id(&self, name: &str) -> Id {
+        self.machine.find(name).unwrap()
+    }
+
+    fn pid(&self, name: &str) -> Pid {
+        *self.cast.iter().rev().find(|(_, other)| *other == name).unwrap().0
+    }
+
+    fn state(&self, name: &str) -> ServiceState {
+        self.machine.snapshot(self.now).services[self.id(name)].state
+    }
+
+    /// One step, and nobody answers.
+    fn step(&mut self, event: Event) -> Vec<String> {
+        let actions = self.machine.step(event, self.now);
+        actions.into_iter().filter_map(|action| self.words(action)).collect()
+    }
+
+    /// Something happens, and so does what the machine wants then.
+    fn play(&mut self, event: Event) -> Vec<String> {
+        let mut said = Vec::new();
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for action in self.machine.step(event, self.now) {
+                match action {
+                    Action::Launch(id) => events.push_back(Event::Launched(id, self.hire(id, ""))),
+                    Action::Probe(id) => events.push_back(Event::Probing(id, self.hire(id, "probe of "))),
+                    _ => {}
+                }
+                said.extend(self.words(action));
+            }
+        }
+        said
+    }
+
+    fn hire(&mut self, id: Id, what: &str) -> Pid {
+        let pid = self.next_pid;
+        self.next_pid += 1;
+        self.cast.insert(pid, format!("{what}{}", self.machine.service(id).unwrap().name));
+        pid
+    }
+
+    fn ends(&mut self, name: &str, end: End) -> Vec<String> {
+        self.play(Event::Ended(self.pid(name), end))
+    }
+
+    fn exits(&mut self, name: &str, code: i32) -> Vec<String> {
+        self.ends(name, End::Code(code))
+    }
+
+    /// A probe has found what it looked for.
+    fn is_ready(&mut self, name: &str) -> Vec<String> {
+        self.exits(&format!("probe of {name}"), 0)
+    }
+
+    fn signal(&mut self, signal: i32) -> Vec<String> {
+        self.play(Event::Signal(signal))
+    }
+
+    fn start(&mut self, name: &str) -> Vec<String> {
+        self.play(Event::Request(Request::Start(self.id(name))))
+    }
+
+    fn stop(&mut self, name: &str) -> Vec<String> {
+        self.play(Event::Request(Request::Stop(self.id(name))))
+    }
+
+    fn restart(&mut self, name: &str) -> Vec<String> {
+        self.play(Event::Request(Request::Restart(self.id(name))))
+    }
+
+    /// This time passes; the machine is woken whenever it wants to be.
+    fn pass(&mut self, time: Duration) -> Vec<String> {
+        let until = self.now + time;
+        let mut said = Vec::new();
+        for _ in 0..1000 {
+            let Some(at) = self.machine.next_deadline().filter(|at| *at <= until) else {
+                self.now = until;
+                return said;
+            };
+            self.now = self.now.max(at);
+            said.extend(self.play(Event::Tick));
+        }
+        panic!("it never comes to rest");
+    }
+
+    fn words(&mut self, action: Action) -> Option<String> {
+        let name = |id: Id| self.machine.service(id).unwrap().name.as_str();
+        let signal = |signal: i32| signal_hook::low_level::signal_name(signal).unwrap_or("?");
+        Some(match action {
+            Action::Launch(id) => format!("launch {}", name(id)),
+            Action::Probe(id) => format!("probe {}", name(id)),
+            Action::EndProbe(pid) => format!("end {}", self.cast[&pid]),
+            // It goes with every other one.
+            Action::Signal(_, SIGCONT) => return None,
+            Action::Signal(pid, number) => format!("{} to {}", signal(number), self.cast[&pid]),
+            Action::SignalGroup(pid, number) => format!("{} to group of {}", signal(number), self.cast[&pid]),
+            Action::Forward { pid, signal: number, caught } => {
+                let condition = if caught { ", if caught" } else { "" };
+                format!("pass {} on to {}{condition}", signal(number), self.cast[&pid])
+            }
+            Action::HangUp(pid) => format!("hang up {}", self.cast[&pid]),
+            Action::Sweep(number) => format!("{} to everyone", signal(number)),
+            Action::Exit(code) => format!("exit {code}"),
+            Action::Report(report) => {
+                self.reports.push(report);
+                return None;
+            }
+        })
     }
 }
