@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::control::{self, Answer, Query};
-use crate::engine::snapshot::{Phase, ServiceState, Snapshot};
+use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::machine::Listeners;
 use crate::note::{Level, Note};
 use crate::paths;
+use crate::plan::APP;
 
 /// The name of the [`BootRecord`] in the runtime folder.
 pub const BOOT_RECORD: &str = "boot.json";
@@ -98,8 +99,13 @@ impl Status {
     pub fn gather() -> Self {
         let runtime = paths::runtime();
         let boot = record(&runtime).unwrap_or_default();
-        let ports = ports(&boot, &Listeners::look(Path::new("/")));
-        Self { engine: snapshot(&runtime), boot, ports }
+        let engine = snapshot(&runtime);
+        let app_is_up = engine.as_ref().is_some_and(|engine| {
+            let up = |service: &ServiceStatus| service.name == APP && service.state == ServiceState::Ready;
+            engine.services.iter().any(up)
+        });
+        let ports = ports(&boot, app_is_up, &Listeners::look(Path::new("/")));
+        Self { engine, boot, ports }
     }
 
     /// Whether something that was started has not come to an end of it yet.
@@ -205,10 +211,10 @@ impl Status {
 }
 
 /// What of the listening ports deserves a look: an app that nobody outside can reach, and what else can be reached.
-fn ports(boot: &BootRecord, listeners: &Listeners) -> Vec<Note> {
+fn ports(boot: &BootRecord, app_is_up: bool, listeners: &Listeners) -> Vec<Note> {
     let mut notes = Vec::new();
     let port = boot.app_port;
-    if listeners.loopback_only(port) {
+    if app_is_up && listeners.loopback_only(port) {
         notes.push(Note::warning(format!(
             "the app listens on 127.0.0.1:{port} only and cannot be reached from outside; have it listen on 0.0.0.0"
         )));

@@ -4,7 +4,8 @@
 //! than one that stopped at the first fault.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use tracing::{error, info, warn};
@@ -50,7 +51,7 @@ pub fn carry_out(mut plan: Plan) -> Spec {
     if let Some(runtime) = &plan.runtime {
         let record = serde_json::to_vec(&plan.record).unwrap_or_default();
         let path = runtime.join(status::BOOT_RECORD);
-        if let Err(error) = write::write(&path, &record, Attributes::own(0o644)) {
+        if let Err(error) = write::write_for_this_boot(&path, &record, Attributes::own(0o644)) {
             warn!("{error}");
         }
     }
@@ -120,6 +121,8 @@ fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<
         info!("host key {fingerprint}");
     }
     ssh.wanted.host_keys = made.paths;
+    // Where most sshds are built to look for it; one that wants another folder says so when it is asked.
+    let _ = DirBuilder::new().mode(0o755).create("/run/sshd");
     // One of an earlier boot would say that sshd listens before it does.
     let _ = fs::remove_file(&ssh.wanted.pid_file);
     if let Some(folder) = ssh.log.as_ref().and_then(|log| log.parent()) {
@@ -135,7 +138,8 @@ fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<
 
 fn write_sshd_config(ssh: &Ssh) -> Result<(), String> {
     let content = sshd::render(&ssh.wanted);
-    write::write(&ssh.config, content.as_bytes(), Attributes::own(0o600)).map_err(|error| error.to_string())?;
+    write::write_for_this_boot(&ssh.config, content.as_bytes(), Attributes::own(0o600))
+        .map_err(|error| error.to_string())?;
     sshd::check(&ssh.program, &ssh.config).map_err(|error| error.to_string())
 }
 
@@ -176,7 +180,7 @@ fn write_profile(plan: &Plan, notes: &mut Vec<Note>) {
     let _ = path.parent().map(fs::create_dir_all);
     let written = write::write_if_changed(path, profile.snippet.as_bytes(), Attributes::own(0o644)).and_then(|_| {
         let path = runtime.join(paths::ENVIRONMENT);
-        write::write(&path, profile.environment.as_bytes(), Attributes::own(0o600))
+        write::write_for_this_boot(&path, profile.environment.as_bytes(), Attributes::own(0o600))
     });
     if let Err(error) = written {
         notes.push(Note::warning(format!("login shells may lack PATH: {error}")));

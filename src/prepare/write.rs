@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -90,7 +90,15 @@ pub fn write_if_changed(path: &Path, bytes: &[u8], attributes: Attributes) -> Re
 /// # Errors
 /// The folder is missing or not writable, no space is left, `path` is a folder.
 pub fn write(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), WriteError> {
-    replace(path, bytes, attributes).map_err(|errno| WriteError { path: path.to_owned(), errno })
+    replace(path, bytes, attributes, sync).map_err(|errno| WriteError { path: path.to_owned(), errno })
+}
+
+/// As [`write()`], for a file that is written anew at each boot: whole at any moment, but nothing waits for the disk.
+///
+/// # Errors
+/// Those of [`write()`].
+pub fn write_for_this_boot(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), WriteError> {
+    replace(path, bytes, attributes, |_| Ok(())).map_err(|errno| WriteError { path: path.to_owned(), errno })
 }
 
 fn is_current(path: &Path, bytes: &[u8], attributes: Attributes) -> bool {
@@ -108,7 +116,10 @@ fn is_current(path: &Path, bytes: &[u8], attributes: Attributes) -> bool {
     File::from(file).take(bytes.len() as u64 + 1).read_to_end(&mut present).is_ok() && present == bytes
 }
 
-fn replace(path: &Path, bytes: &[u8], attributes: Attributes) -> nix::Result<()> {
+/// How a file or a folder gets to the disk.
+type Sync = fn(BorrowedFd<'_>) -> nix::Result<()>;
+
+fn replace(path: &Path, bytes: &[u8], attributes: Attributes, sync: Sync) -> nix::Result<()> {
     let name = path.file_name().ok_or(Errno::EINVAL)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -117,13 +128,13 @@ fn replace(path: &Path, bytes: &[u8], attributes: Attributes) -> nix::Result<()>
     remove_leftovers(parent, name);
     let folder = open(parent, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let temporary = temporary_name(name);
-    let done = fill(&folder, &temporary, bytes, attributes)
+    let done = fill(&folder, &temporary, bytes, attributes, sync)
         .and_then(|()| renameat(&folder, temporary.as_os_str(), &folder, name).map_err(Obstacle::from));
     if done.is_err() {
         let _ = unlinkat(&folder, temporary.as_os_str(), UnlinkatFlags::NoRemoveDir);
     }
     match done {
-        Ok(()) => sync(&folder),
+        Ok(()) => sync(folder.as_fd()),
         // A file that is mounted from outside cannot be replaced.
         Err(Obstacle { errno: Errno::EBUSY, .. }) => write_in_place(&folder, name, bytes, attributes),
         // Without CAP_CHOWN a file keeps its owner only if it stays.
@@ -147,13 +158,13 @@ impl From<Errno> for Obstacle {
     }
 }
 
-fn fill(folder: impl AsFd, name: &OsStr, bytes: &[u8], attributes: Attributes) -> Result<(), Obstacle> {
+fn fill(folder: impl AsFd, name: &OsStr, bytes: &[u8], attributes: Attributes, sync: Sync) -> Result<(), Obstacle> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut file = File::from(openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
     // Owner and mode before the content, so that nobody reads it who should not.
     set_attributes(&file, attributes)?;
     file.write_all(bytes).map_err(|error| errno(&error))?;
-    sync(&file)?;
+    sync(file.as_fd())?;
     Ok(())
 }
 
@@ -167,7 +178,7 @@ fn write_in_place(folder: impl AsFd, name: &OsStr, bytes: &[u8], attributes: Att
     // Cut off at the end and not at the start: the file is never empty.
     file.write_all(bytes).map_err(|error| errno(&error))?;
     ftruncate(&file, i64::try_from(bytes.len()).map_err(|_| Errno::EFBIG)?)?;
-    sync(&file)
+    sync(file.as_fd())
 }
 
 fn set_attributes(file: impl AsFd, attributes: Attributes) -> Result<(), Obstacle> {
@@ -193,7 +204,7 @@ fn is_regular(stat: &FileStat) -> bool {
 }
 
 /// Some file systems (FUSE, 9p) know no fsync: the data is as safe there as it can be.
-fn sync(file: impl AsFd) -> nix::Result<()> {
+fn sync(file: BorrowedFd<'_>) -> nix::Result<()> {
     match fsync(file) {
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
         result => result,

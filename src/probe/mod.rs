@@ -26,6 +26,8 @@ pub enum Probe {
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 /// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How much of an answer is read, in bytes.
+const LONGEST_BODY: u64 = 256 << 10;
 /// How long one look may take while waiting.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
@@ -87,10 +89,12 @@ fn http(url: &str, limit: Duration) -> Result<(), String> {
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: devinit\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).map_err(|error| fault(&error.to_string()))?;
-    let mut answer = Vec::new();
-    // "HTTP/1.1 200": the body does not matter and may be endless.
-    stream.take(12).read_to_end(&mut answer).map_err(|error| fault(&error.to_string()))?;
-    let answer = String::from_utf8_lossy(&answer);
+    // "HTTP/1.1 200" is all that matters. The rest is read as far as it is short, for an app whose answer is cut off
+    // fills its log with broken pipes.
+    let mut status_line = [0u8; 12];
+    stream.read_exact(&mut status_line).map_err(|error| fault(&error.to_string()))?;
+    let _ = std::io::copy(&mut stream.take(LONGEST_BODY), &mut std::io::sink());
+    let answer = String::from_utf8_lossy(&status_line);
     let status = answer.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
     match status {
         Some(100..=399 | 401 | 403) => Ok(()),
