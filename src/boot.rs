@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tracing::error;
 
+use crate::config::model::BaseEntrypoint;
 use crate::engine::run::{self, Start, UNUSABLE};
 use crate::engine::spec::Spec;
 use crate::plan::{self, Facts, Plan};
@@ -22,7 +23,7 @@ pub fn boot(options: &cli::Boot) -> i32 {
     let environment = environment();
     let runtime = paths::make_runtime();
     let plain = || Spec {
-        services: plan::main_command(&options.main, &environment).into_iter().collect(),
+        services: plan::main_command(&options.main, &environment, BaseEntrypoint::Auto).into_iter().collect(),
         shutdown: Duration::from_secs(9),
     };
     let nothing_to_prepare = command_mode && options.config.config.is_none() && is_plain(&environment);

@@ -30,6 +30,8 @@ pub struct Facts {
     pub database: Database,
     /// sshd, if the image has it.
     pub sshd: Option<PathBuf>,
+    /// Whether there is IPv6, on the loopback at least.
+    pub ipv6: bool,
     /// Whether the image has sudo.
     pub sudo: bool,
     /// Whether the kernel refuses set-user-id programs such as sudo (`--security-opt no-new-privileges`).
@@ -61,6 +63,8 @@ impl Facts {
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/local/bin/devinit")),
             database: accounts::read(Path::new("/etc")).unwrap_or_default(),
             sshd: sshd::find_sshd(),
+            ipv6: std::fs::read_to_string("/proc/net/if_inet6")
+                .is_ok_and(|addresses| addresses.contains("00000000000000000000000000000001 ")),
             sudo: which::which_in("sudo", Some("/usr/bin:/usr/local/bin:/bin"), "/").is_ok(),
             etc_writable: writable("/etc"),
         }

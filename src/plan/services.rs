@@ -56,13 +56,17 @@ fn service(name: &str, kind: Kind, command: Vec<String>, environment: &BTreeMap<
 
 /// The main command of the command line, if there is one: in the foreground, and the container ends with it.
 #[must_use]
-pub fn main_command(command: &[String], environment: &BTreeMap<String, String>) -> Option<Service> {
+pub fn main_command(
+    command: &[String],
+    environment: &BTreeMap<String, String>,
+    entrypoint: BaseEntrypoint,
+) -> Option<Service> {
     (!command.is_empty()).then(|| Service {
         foreground: true,
         stop_order: STOP_APP,
         // It may take what the shutdown allows; there is no config that says less.
         stop_timeout: Duration::from_secs(3600),
-        ..service(MAIN, Kind::Critical, chained(command.to_vec(), BaseEntrypoint::Auto), environment)
+        ..service(MAIN, Kind::Critical, chained(command.to_vec(), entrypoint), environment)
     })
 }
 
@@ -107,8 +111,8 @@ impl Ground<'_> {
                 all.extend(service.map(|service| Service { settled: settled.clone(), ..service }));
             }
         }
-        match main_command(&self.facts.main, self.environment) {
-            Some(main) => all.push(Service { settled, ..main }),
+        match main_command(&self.facts.main, self.environment, self.config.base_entrypoint) {
+            Some(main) => all.push(Service { settled, umask: self.facts.umask, ..main }),
             None if !self.rescue => {
                 all.extend(self.app(notes).map(|app| Service { settled, ..app }));
                 all.extend(self.page());

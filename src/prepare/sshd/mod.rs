@@ -23,6 +23,8 @@ pub struct SshdWanted {
     pub port: u16,
     /// Addresses that it listens on; empty: all.
     pub listen: Vec<String>,
+    /// Whether there is IPv6, on the loopback at least.
+    pub ipv6: bool,
     /// The file that is there when it listens.
     pub pid_file: PathBuf,
     /// The private host keys.
@@ -55,6 +57,10 @@ pub fn render(wanted: &SshdWanted) -> String {
         let _ = writeln!(text, "{key} {value}");
     };
     line("Port", &wanted.port.to_string());
+    if !wanted.ipv6 {
+        // Docker's networks have no ::1, and sshd gives X11 forwarding up where it cannot listen on both loopbacks.
+        line("AddressFamily", "inet");
+    }
     for address in wanted.listen.iter().filter(|address| is_word(address)) {
         line("ListenAddress", address);
     }

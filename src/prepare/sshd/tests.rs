@@ -2,6 +2,7 @@ use super::*;
 
 fn wanted() -> SshdWanted {
     SshdWanted {
+        ipv6: true,
         pid_file: PathBuf::from("/run/devinit/sshd.pid"),
         port: 22,
         listen: Vec::new(),
@@ -63,3 +64,9 @@ fn what_the_image_sets_comes_behind_what_devinit_sets() {
 }
 
 mod real;
+
+#[test]
+fn without_ipv6_sshd_keeps_to_ipv4_so_that_windows_can_be_forwarded() {
+    assert!(render(&SshdWanted { ipv6: false, ..wanted() }).contains("\nAddressFamily inet\n"));
+    assert!(!render(&wanted()).contains("AddressFamily"));
+}
