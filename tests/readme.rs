@@ -1,5 +1,6 @@
 //! What the documentation says is held against the code: configs load, commands parse, links lead somewhere, and the
 //! reference names every key there is.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
