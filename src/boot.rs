@@ -51,12 +51,15 @@ pub fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Variables that ask for a user, and for a file mode creation mask.
+const NAMED: [&str; 3] = ["USER_NAME", "NB_USER", "UMASK"];
+
 /// Whether there is nothing that devinit was told to do: no config, and none of the variables that stand for one.
 fn is_plain(environment: &BTreeMap<String, String>) -> bool {
     !Path::new(paths::CONFIG).exists()
         && !Path::new(paths::DROP_INS).exists()
         && !environment.contains_key("DEVINIT_CONFIG")
-        && !prepare::keys::CONSUMED.iter().any(|name| environment.contains_key(*name))
+        && !prepare::keys::CONSUMED.iter().chain(&NAMED).any(|name| environment.contains_key(*name))
 }
 
 /// In a child of PID 1: works out the plan, carries out its part that is files, and writes its part that is processes
@@ -113,6 +116,6 @@ pub fn make_plan(
             (*broken.salvaged, Some(first.map_or_else(String::new, config::Problem::one_line)))
         }
     };
-    let facts = Facts::gather(main.to_vec(), environment, runtime);
+    let facts = Facts::gather(main.to_vec(), config.config.clone(), environment, runtime);
     Ok(plan::resolve(&loaded, &facts, rescue))
 }

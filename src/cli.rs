@@ -29,7 +29,7 @@ pub enum Command {
     Boot(Boot),
     /// Whether the container is well: exit code 0 yes, 1 no, 2 cannot tell
     Health(Health),
-    /// How the container stands: services, users, keys, ports, GPU
+    /// How the container stands: services, users, keys, ports
     Status(Status),
     /// Run a service, and forget its failures
     Start(Named),
@@ -117,7 +117,7 @@ pub struct Status {
     /// Wait until nothing is pending; exit code 1 if something failed
     #[arg(long)]
     pub wait: bool,
-    /// How long to wait
+    /// How long to wait, such as 90s or 10m
     #[arg(long, value_parser = duration::parse, default_value = "10m", requires = "wait")]
     pub timeout: Duration,
 }
@@ -161,9 +161,9 @@ pub struct Greet {
 /// Arguments of `try`.
 #[derive(Debug, Args)]
 pub struct Try {
-    /// Which config.
-    #[command(flatten)]
-    pub config: Config,
+    /// The config, instead of one that devinit brings along for this
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Keep what the container writes in this folder, and begin from it the next time
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "devinit-try")]
     pub keep: Option<PathBuf>,

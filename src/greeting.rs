@@ -166,7 +166,7 @@ fn app(record: &BootRecord, app: App<'_>) -> String {
         ServiceState::Stopping => "stopping".to_owned(),
         ServiceState::BackingOff => format!("{end}; it is started again"),
         ServiceState::Done => format!("ended ({end})"),
-        ServiceState::Failed => format!("failed and was given up ({end}): devinit logs {}", service.name),
+        ServiceState::Failed => format!("failed and was given up ({end}); see the container's log"),
     }
 }
 

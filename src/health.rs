@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::engine::control::{self, Answer, Query};
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::engine::spec::Kind;
+use crate::note::Level;
 use crate::paths;
 use crate::plan::{APP, MAIN, SSHD};
 use crate::probe::Probe;
@@ -104,6 +105,11 @@ fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>) -
     }
     if let Some(why) = record.and_then(|record| record.rescue.as_ref()) {
         return Some(Verdict::no(format!("in rescue: {why}")));
+    }
+    let fault = |record: &&BootRecord| record.notes.iter().any(|note| note.level == Level::Error);
+    if let Some(record) = record.filter(fault) {
+        let first = record.notes.iter().find(|note| note.level == Level::Error);
+        return first.map(|note| Verdict::no(note.text.clone()));
     }
     let troubled = |service: &&ServiceStatus| {
         let matters = [APP, MAIN, SSHD].contains(&service.name.as_str()) || question == Question::Ready;

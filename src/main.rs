@@ -21,8 +21,17 @@ fn main() {
         let main = words.map(|word| word.to_string_lossy().into_owned()).collect();
         exit(boot::boot(&cli::Boot { main, ..cli::Boot::default() }));
     }
+    if let Some(hint) = unknown_command() {
+        eprintln!("{hint}");
+        exit(2);
+    }
     let arguments = Cli::parse();
     exit(match arguments.command {
+        // On a machine at large this would set up users and sshd, which nobody means who only types the name.
+        None if arguments.main.is_empty() && std::process::id() != 1 => {
+            let _ = Cli::command().print_help();
+            2
+        }
         None => boot::boot(&cli::Boot { main: arguments.main, ..cli::Boot::default() }),
         Some(Command::Boot(options)) => boot::boot(&options),
         Some(Command::Health(options)) => health(&options),
@@ -45,6 +54,22 @@ fn main() {
         Some(Command::Internal(Internal::FetchKeys(options))) => own::fetch_keys(&options),
         Some(Command::Internal(Internal::Page { port, address })) => own::page(port, address),
     });
+}
+
+/// What to say to someone whose first word is no command of ours: a slip, or a main command without the dashes.
+fn unknown_command() -> Option<String> {
+    let word = std::env::args().nth(1).filter(|word| !word.starts_with('-'))?;
+    let commands = Cli::command();
+    let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).chain(["help"]).collect();
+    if names.contains(&word.as_str()) {
+        return None;
+    }
+    let near = names.iter().map(|name| (strsim::jaro_winkler(name, &word), *name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = match near {
+        Some((likeness, name)) if likeness > 0.8 => format!("did you mean `devinit {name}`?"),
+        _ => format!("to run it as the main command, write `devinit -- {word} …`; `devinit --help` lists the commands"),
+    };
+    Some(format!("devinit: there is no command `{word}`\n  hint: {hint}"))
 }
 
 /// Prints to a reader that may have gone, as in `devinit status | head -1`.
@@ -114,7 +139,7 @@ fn check(options: &cli::Check) -> i32 {
     for sources in all {
         let problems = match config::load(&sources, &environment) {
             Ok(loaded) => {
-                let files = loaded.files.iter().map(|file| format!("{}: right\n", file.display()));
+                let files = loaded.files.iter().map(|file| format!("{}: ok\n", file.display()));
                 print(&files.collect::<String>());
                 loaded.warnings
             }

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use crate::machine::Machine;
 use crate::page::{self, PageData};
+use crate::plan::User;
 use crate::prepare::keys;
 use crate::{boot, cli, fetch, log, paths, prepare, status};
 
@@ -50,6 +51,7 @@ pub fn fetch_keys(config: &cli::Config) -> i32 {
                 }
             }
             user.remote = missing;
+            record_keys(user);
             if let Err(why) = prepare::write_user_keys(folder, user, &user.keys) {
                 error!("the keys of {} could not be written: {why}", user.account.name);
             }
@@ -62,6 +64,18 @@ pub fn fetch_keys(config: &cli::Config) -> i32 {
     }
     error!("some keys could not be fetched; restart the container to try again");
     1
+}
+
+/// Has `status` show all keys of a user.
+fn record_keys(user: &User) {
+    let runtime = paths::runtime();
+    let Some(mut record) = status::record(&runtime) else { return };
+    for known in record.users.iter_mut().filter(|known| known.name == user.account.name) {
+        *known = user.record();
+    }
+    if let Err(error) = status::write_record(&runtime, &record) {
+        warn!("{error}");
+    }
 }
 
 /// Serves the status page until it is told to go.

@@ -13,6 +13,7 @@ use crate::machine::Listeners;
 use crate::note::{Level, Note};
 use crate::paths;
 use crate::plan::APP;
+use crate::prepare::write::{self, Attributes, WriteError};
 
 /// The name of the [`BootRecord`] in the runtime folder.
 pub const BOOT_RECORD: &str = "boot.json";
@@ -71,6 +72,15 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn record(runtime: &Path) -> Option<BootRecord> {
     serde_json::from_slice(&std::fs::read(runtime.join(BOOT_RECORD)).ok()?).ok()
+}
+
+/// Writes the record of this boot, for everyone to read.
+///
+/// # Errors
+/// Those of writing the file.
+pub fn write_record(runtime: &Path, record: &BootRecord) -> Result<(), WriteError> {
+    let bytes = serde_json::to_vec(record).unwrap_or_default();
+    write::write_for_this_boot(&runtime.join(BOOT_RECORD), &bytes, Attributes::own(0o644))
 }
 
 /// What the engine says about itself, if it answers.
@@ -147,6 +157,9 @@ impl Status {
             None => {
                 let _ = writeln!(out, "devinit does not answer in {}", paths::runtime().display());
             }
+        }
+        if self.engine.is_none() && self.boot == BootRecord::default() {
+            return out; // No container of devinit's: what else there is to see here is not its business.
         }
         if let Some(why) = &self.boot.rescue {
             let _ = writeln!(out, "RESCUE: {why}");

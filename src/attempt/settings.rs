@@ -74,7 +74,7 @@ impl Settings {
         let caller =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let environment = environment(caller);
-        let (sources, text) = match &options.config.config {
+        let (sources, text) = match &options.config {
             Some(file) => {
                 let text = fs::read_to_string(file)
                     .map_err(|error| vec![format!("devinit: failed to read {}: {error}", file.display())])?;
@@ -175,7 +175,7 @@ mod tests {
         let environment = environment(std::iter::empty());
         let alone = Sources { extra: vec![("config".into(), text.into())], ..default_sources() };
         let config = config::load(&alone, &environment).unwrap().config;
-        let options = cli::Try { config: cli::Config::default(), keep: None, ssh_port: 4444, main: Vec::new() };
+        let options = cli::Try { config: None, keep: None, ssh_port: 4444, main: Vec::new() };
         let settings = Settings::new(text.to_owned(), &config, environment.clone(), &options);
         let mut both = alone;
         both.extra.push(("zz-try.yaml".into(), settings.drop_in.clone()));

@@ -284,8 +284,7 @@ pub struct App {
     pub environment: BTreeMap<String, String>,
     /// Services that have to be ready first.
     pub after: Vec<String>,
-    /// When it is started again. `never` ends the container with the app's exit code at its first exit; the others
-    /// do so when it is given up.
+    /// When it is started again. What happens when it is not, or is given up, is up to `policy`.
     pub restart: Restart,
     /// How to tell that it is ready. Without one it is ready when it listens on its port.
     pub ready: Option<Ready>,

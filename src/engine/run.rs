@@ -70,6 +70,8 @@ struct Engine<'a> {
     control: Option<Server>,
     preparation: Option<Preparation<'a>>,
     events: VecDeque<Event>,
+    /// A process that has ended and is about to be reaped.
+    zombie: Option<Pid>,
     /// A sweep that is due, with this signal.
     sweep: Option<i32>,
     /// Whether a sweep was begun, so that the end of everybody is news.
@@ -104,6 +106,7 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         control,
         preparation: None,
         events: VecDeque::new(),
+        zombie: None,
         sweep: None,
         sweeping: false,
         stranger: None,
@@ -223,23 +226,24 @@ impl<'a> Engine<'a> {
             };
             any = true;
             let mut end = end;
-            if let Some(service) = self.machine.service_of(pid) {
-                if service.kind != Kind::Oneshot {
-                    // What the service leaves behind in its group is told to go. While its leader is a zombie, nobody
-                    // else can have that number.
-                    let _ = sys::kill(-pid, libc::SIGTERM);
-                }
-                if let Some(failure) = self.launcher.failure(pid, service) {
-                    end = failure;
-                }
+            let service = self.machine.service_of(pid);
+            let leaves_group = service.is_some_and(|service| service.kind != Kind::Oneshot);
+            if let Some(failure) = service.and_then(|service| self.launcher.failure(pid, service)) {
+                end = failure;
             }
             if self.preparation.as_ref().is_some_and(|preparation| preparation.pid == pid) {
                 self.prepared(&end);
             } else {
                 self.events.push_back(Event::Ended(pid, end));
             }
-            // The machine knows of it before its number can be another's.
+            // The machine knows of it, and its group hears of it, while it is a zombie: nobody else can have its number.
+            self.zombie = Some(pid);
             self.drain();
+            if leaves_group && !self.machine.stopping() {
+                // What a service leaves behind is told to go; at a shutdown the sweep does that, once.
+                let _ = sys::kill(-pid, libc::SIGTERM);
+            }
+            self.zombie = None;
             sys::reap(pid);
         }
         if any && self.sweeping {
@@ -280,7 +284,8 @@ impl<'a> Engine<'a> {
                 let _ = sys::kill(-pid, libc::SIGKILL);
             }
             Action::SignalGroup(pid, signal) => {
-                if self.machine.service_of(pid).is_some() || processes::is_orphaned_group(pid) {
+                let ours = self.machine.service_of(pid).is_some() || self.zombie == Some(pid);
+                if ours || processes::is_orphaned_group(pid) {
                     let _ = sys::kill(-pid, signal);
                 }
             }
@@ -442,6 +447,7 @@ impl<'a> Engine<'a> {
             // A main command that ran says by its exit code all that is to be said.
             Report::Ended(id, End::Code(_) | End::Signal(_), Next::GivenUp)
                 if self.machine.service(id).is_some_and(|service| service.foreground) => {}
+            Report::Ended(id, End::NotExecuted(_, why), Next::GivenUp) => error!("{}: {why}", name(id)),
             Report::Ended(id, end, Next::Restart(pause)) => {
                 warn!("{} ended ({end}) and is started again in {}", name(id), seconds(pause));
             }

@@ -34,6 +34,8 @@ pub struct Service {
     pub identity: Option<Identity>,
     /// File mode creation mask; the engine's own if there is none.
     pub umask: Option<u32>,
+    /// Whether signals that devinit gets and does not act on itself are passed on to it.
+    pub gets_signals: bool,
     /// Whether it gets the terminal (and stays in the engine's session) rather than a session of its own.
     pub foreground: bool,
     /// What has to be ready (for a oneshot: to have succeeded) before it starts.

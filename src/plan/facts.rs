@@ -18,6 +18,8 @@ pub struct Facts {
     pub capabilities: u64,
     /// The main command of the command line.
     pub main: Vec<String>,
+    /// The config that the command line names.
+    pub config: Option<PathBuf>,
     /// The container's environment.
     pub environment: BTreeMap<String, String>,
     /// The file mode creation mask that UMASK asks for.
@@ -43,7 +45,12 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn gather(main: Vec<String>, environment: BTreeMap<String, String>, runtime: Option<PathBuf>) -> Self {
+    pub fn gather(
+        main: Vec<String>,
+        config: Option<PathBuf>,
+        environment: BTreeMap<String, String>,
+        runtime: Option<PathBuf>,
+    ) -> Self {
         let uid = users::get_effective_uid();
         let writable = |path: &str| nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok();
         Self {
@@ -54,6 +61,7 @@ impl Facts {
                 .unwrap_or(u64::MAX),
             no_new_privileges: own_status("NoNewPrivs:").is_some_and(|set| set == "1"),
             main,
+            config,
             umask: environment
                 .get("UMASK")
                 .and_then(|mask| u32::from_str_radix(mask, 8).ok())
@@ -61,7 +69,7 @@ impl Facts {
             environment,
             runtime,
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/local/bin/devinit")),
-            database: accounts::read(Path::new("/etc")).unwrap_or_default(),
+            database: accounts::read(Path::new("/etc")).unwrap_or_else(|_| public_database()),
             sshd: sshd::find_sshd(),
             ipv6: std::fs::read_to_string("/proc/net/if_inet6")
                 .is_ok_and(|addresses| addresses.contains("00000000000000000000000000000001 ")),
@@ -80,6 +88,15 @@ impl Facts {
     #[must_use]
     pub fn keys_folder(&self) -> Option<PathBuf> {
         if self.etc_writable { Some(PathBuf::from(paths::KEYS)) } else { Some(self.runtime.as_ref()?.join("keys")) }
+    }
+}
+
+/// Of the accounts what everyone may read: enough to find them, where nobody could change them anyway.
+fn public_database() -> Database {
+    Database {
+        passwd: std::fs::read("/etc/passwd").ok(),
+        group: std::fs::read("/etc/group").ok(),
+        ..Database::default()
     }
 }
 

@@ -259,7 +259,9 @@ fn default_shell() -> PathBuf {
 }
 
 impl User {
-    fn record(&self) -> UserRecord {
+    /// What `status` tells of it.
+    #[must_use]
+    pub fn record(&self) -> UserRecord {
         UserRecord {
             name: self.account.name.clone(),
             uid: self.account.uid,

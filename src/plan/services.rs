@@ -41,6 +41,7 @@ fn service(name: &str, kind: Kind, command: Vec<String>, environment: &BTreeMap<
         directory: None,
         identity: None,
         umask: None,
+        gets_signals: false,
         foreground: false,
         after: Vec::new(),
         settled: Vec::new(),
@@ -63,6 +64,7 @@ pub fn main_command(
 ) -> Option<Service> {
     (!command.is_empty()).then(|| Service {
         foreground: true,
+        gets_signals: true,
         stop_order: STOP_APP,
         // It may take what the shutdown allows; there is no config that says less.
         stop_timeout: Duration::from_secs(3600),
@@ -100,7 +102,7 @@ impl Ground<'_> {
         let mut all = Vec::new();
         all.extend(ssh.map(|ssh| self.sshd(ssh)));
         if fetch_keys {
-            all.push(self.own("fetch-keys", &["internal", "fetch-keys"]));
+            all.push(self.fetch_keys());
         }
         let hooks = if self.rescue { Vec::new() } else { self.hooks() };
         let settled: Vec<String> = hooks.last().map(|hook| hook.name.clone()).into_iter().collect();
@@ -131,6 +133,16 @@ impl Ground<'_> {
         let program = self.facts.program.to_string_lossy().into_owned();
         let command = std::iter::once(program).chain(arguments.iter().map(ToString::to_string)).collect();
         service(name, Kind::Oneshot, command, self.environment)
+    }
+
+    /// It makes the plan again, so it sees what the boot saw: the variables that hold keys, and the same config.
+    fn fetch_keys(&self) -> Service {
+        let mut fetch = self.own("fetch-keys", &["internal", "fetch-keys"]);
+        if let Some(config) = &self.facts.config {
+            fetch.command.extend(["--config".to_owned(), config.to_string_lossy().into_owned()]);
+        }
+        fetch.environment.clone_from(&self.facts.environment);
+        fetch
     }
 
     fn sshd(&self, ssh: &Ssh) -> Service {
@@ -196,6 +208,7 @@ impl Ground<'_> {
                 after: app.after.clone(),
                 restart: restart(app.restart),
                 ready: Some(app.ready.as_ref().and_then(readiness).unwrap_or(usual)),
+                gets_signals: true,
                 stop_order: STOP_APP,
                 stop_signal: stop_signal(&app.stop),
                 stop_timeout: app.stop.timeout.unwrap_or(STOP_TIMEOUT),

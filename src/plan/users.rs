@@ -9,7 +9,7 @@ use super::Facts;
 use crate::config::Config;
 use crate::config::model::{self, KeyPlace, KeySource};
 use crate::note::Note;
-use crate::prepare::accounts::{Account, Outcome, PasswordWanted, Wanted};
+use crate::prepare::accounts::{Account, Outcome, PasswordWanted, Wanted, lookup};
 use crate::prepare::environment::users_from_environment;
 use crate::prepare::keys::{self, Key};
 
@@ -62,7 +62,7 @@ pub fn resolve(config: &Config, facts: &Facts, rescue: bool, notes: &mut Vec<Not
         user.password = variables.password.or(user.password.take());
     }
     if users.is_empty() || rescue {
-        users.entry("root".to_owned()).or_default();
+        users.entry(own_name(facts).unwrap_or_else(|| "root".to_owned())).or_default();
     }
 
     let conventional = keys::conventional(&facts.environment);
@@ -126,6 +126,12 @@ pub fn with_accounts(pending: &[Pending], outcome: &Outcome, facts: &Facts) -> V
             Some(User { account, keys: keys.clone(), remote: remote.clone(), sudo: *sudo && facts.sudo })
         })
         .collect()
+}
+
+/// Who devinit runs as, where that is not root: nobody else could be logged in to.
+fn own_name(facts: &Facts) -> Option<String> {
+    let passwd = facts.database.passwd.as_deref().unwrap_or_default();
+    if facts.root { None } else { lookup(passwd, &facts.uid.to_string()).map(|entry| entry.name) }
 }
 
 fn ids(name: &str, user: &model::User, notes: &mut Vec<Note>) -> (Option<u32>, Option<u32>) {

@@ -48,12 +48,10 @@ pub fn carry_out(mut plan: Plan) -> Spec {
         }
     }
     plan.record.notes = notes;
-    if let Some(runtime) = &plan.runtime {
-        let record = serde_json::to_vec(&plan.record).unwrap_or_default();
-        let path = runtime.join(status::BOOT_RECORD);
-        if let Err(error) = write::write_for_this_boot(&path, &record, Attributes::own(0o644)) {
-            warn!("{error}");
-        }
+    if let Some(runtime) = &plan.runtime
+        && let Err(error) = status::write_record(runtime, &plan.record)
+    {
+        warn!("{error}");
     }
     plan.spec
 }
@@ -131,7 +129,10 @@ fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<
     let Err(why) = write_sshd_config(ssh) else { return Ok(()) };
     // A broken line of the image's own config must not keep everybody out.
     ssh.wanted.image = sshd::ImageConfig::default();
-    write_sshd_config(ssh)?;
+    write_sshd_config(ssh).map_err(|why| {
+        let read_only = why.contains("privilege separation directory");
+        if read_only { format!("{why}; with a read-only root add --tmpfs /run") } else { why }
+    })?;
     notes.push(Note::warning(format!("the image's own sshd_config is left out: {why}")));
     Ok(())
 }

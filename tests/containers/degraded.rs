@@ -1,6 +1,6 @@
 //! Where rights are missing, devinit boots as far as it can, says on one line what it left out, and runs the command.
 
-use crate::support::{BARE, BASE, Container, Key, ROOT_AND_PEID, seconds, wait_for};
+use crate::support::{BARE, BASE, Container, Key, ROOT_AND_PEID, UBUNTU, seconds, wait_for};
 
 /// The line of the log that has all of these words.
 #[track_caller]
@@ -132,4 +132,14 @@ fn an_image_without_sshd_says_so_and_runs_its_app() {
     assert!(container.is_running());
     assert_eq!(container.stop().code, 0);
     assert_eq!(Container::image(BARE).command(["echo", "ran"]).output().stdout, "ran\n");
+}
+
+#[test]
+fn an_ordinary_user_of_the_image_can_log_in_as_itself() {
+    let key = Key::new();
+    let container = Container::image(UBUNTU).key(&key).option("--user=1000").run();
+    container.wait_for_ssh();
+    assert_eq!(container.ssh("ubuntu").run("id -un").success(), "ubuntu");
+    says(&container, &["ssh as uid 1000 only"]);
+    assert_eq!(container.stop().code, 0);
 }

@@ -65,3 +65,22 @@ fn a_container_without_any_key_says_so_and_stays_up() {
     container.wait_for_ssh();
     container.wait_for_log("PUBLIC_KEY");
 }
+
+#[test]
+fn keys_from_a_url_are_added_to_those_that_are_there_and_shown() {
+    let (given, fetched) = (Key::new(), Key::new());
+    let container = Container::image(BASE)
+        .key(&given)
+        .mounted("/srv/keys/all", &format!("{}\n", fetched.public()))
+        .config(
+            "{version: 1, users: {root: {authorized_keys: [{env: PUBLIC_KEY}, {url: 'http://127.0.0.1:9000/all'}]}}, \
+             services: {keys: {command: [python3, -m, http.server, '9000', --bind, 127.0.0.1, -d, /srv/keys]}}}",
+        )
+        .run();
+    container.wait_for_log("1 keys for root from http://127.0.0.1:9000/all");
+    container.wait_for_ssh();
+    for key in [&given, &fetched] {
+        assert_eq!(container.ssh("root").key(key).run("id -u").success(), "0");
+    }
+    assert_eq!(container.exec(["devinit", "status"]).success().matches("  root: SHA256:").count(), 2);
+}

@@ -20,6 +20,7 @@ mod health;
 mod hostile;
 mod images;
 mod keys;
+mod page;
 mod reaping;
 mod rescue;
 mod restart;

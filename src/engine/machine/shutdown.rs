@@ -67,7 +67,7 @@ impl Machine {
                 Some(shutdown) => shutdown.until = shutdown.until.min(now),
             },
             _ => {
-                let main = self.slots.iter().find(|slot| slot.service.kind == Kind::Critical);
+                let main = self.slots.iter().find(|slot| slot.service.gets_signals);
                 if let Some(pid) = main.and_then(Slot::pid) {
                     // A signal that would kill the app is not what someone meant who sent, say, SIGHUP or SIGUSR1 to
                     // the container; a bare PID 1 would not die of it either.

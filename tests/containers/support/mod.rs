@@ -9,7 +9,7 @@ mod terminal;
 
 pub use command::{Output, bounded};
 pub use container::{Container, Exit};
-pub use http::request;
+pub use http::{Response, request};
 pub use key::Key;
 pub use terminal::Terminal;
 

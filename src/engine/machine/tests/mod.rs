@@ -35,6 +35,7 @@ fn service(name: &str) -> Service {
         directory: None,
         identity: None,
         umask: None,
+        gets_signals: false,
         foreground: false,
         after: Vec::new(),
         settled: Vec::new(),
@@ -54,7 +55,7 @@ fn oneshot(name: &str) -> Service {
 
 /// The app of a service container: its end is the container's.
 fn app() -> Service {
-    Service { kind: Kind::Critical, restart: Restart::Never, stop_signal: SIGINT, ..service("app") }
+    Service { kind: Kind::Critical, gets_signals: true, restart: Restart::Never, stop_signal: SIGINT, ..service("app") }
 }
 
 /// What the container runs in the foreground.
