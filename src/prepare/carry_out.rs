@@ -159,8 +159,7 @@ fn write_sudoers(plan: &Plan, notes: &mut Vec<Note>) {
         return;
     }
     let path = Path::new(paths::SUDOERS);
-    let names = plan.users.iter().filter(|user| user.sudo).map(|user| &user.account.name);
-    let rules: String = names.map(|name| format!("{name} ALL=(ALL:ALL) NOPASSWD: ALL\n")).collect();
+    let rules: String = plan.users.iter().filter(|user| user.sudo).map(|user| sudo_rule(&user.account)).collect();
     let done = if rules.is_empty() {
         // Whoever lost the right by a change of the config loses it for real.
         fs::remove_file(path).or_else(|error| match error.kind() {
@@ -175,6 +174,13 @@ fn write_sudoers(plan: &Plan, notes: &mut Vec<Note>) {
     }
 }
 
+/// In sudoers a capital letter begins aliases and keywords: a user named `ALL` would be everybody. Numbers mean themselves.
+fn sudo_rule(account: &accounts::Account) -> String {
+    let accounts::Account { name, uid, .. } = account;
+    let who = if name.starts_with(|first: char| first.is_ascii_uppercase()) { format!("#{uid}") } else { name.clone() };
+    format!("{who} ALL=(ALL:ALL) NOPASSWD: ALL\n")
+}
+
 fn write_profile(plan: &Plan, notes: &mut Vec<Note>) {
     let (Some(profile), Some(runtime)) = (&plan.profile, &plan.runtime) else { return };
     let path = Path::new(paths::PROFILE);
@@ -185,5 +191,25 @@ fn write_profile(plan: &Plan, notes: &mut Vec<Note>) {
     });
     if let Err(error) = written {
         notes.push(Note::warning(format!("login shells may lack PATH: {error}")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_user_whose_name_means_something_to_sudo_gives_nobody_else_the_right() {
+        let rule = |name: &str| {
+            let (home, shell) = (PathBuf::from("/home/x"), PathBuf::from("/bin/sh"));
+            let name = name.to_owned();
+            sudo_rule(&accounts::Account { name, uid: 3200, gid: 3200, home, shell, groups: Vec::new(), created: true })
+        };
+        for name in ["ALL", "Defaults", "User_Alias", "ADMINS"] {
+            assert_eq!(rule(name), "#3200 ALL=(ALL:ALL) NOPASSWD: ALL\n", "{name}");
+        }
+        assert_eq!(rule("peid"), "peid ALL=(ALL:ALL) NOPASSWD: ALL\n");
     }
 }
