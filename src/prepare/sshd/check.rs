@@ -1,8 +1,8 @@
 //! Asks the sshd that is there.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -34,7 +34,20 @@ pub fn find_sshd() -> Option<PathBuf> {
 
 fn find_in(usual: &[&str], path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
     let in_path = std::env::split_paths(path.unwrap_or_default()).map(|folder| folder.join("sshd"));
-    usual.iter().map(PathBuf::from).chain(in_path).find(|candidate| candidate.is_absolute() && is_executable(candidate))
+    let in_path = in_path.filter(|candidate| candidate.is_absolute() && is_safe(candidate));
+    usual.iter().map(PathBuf::from).chain(in_path).find(|candidate| is_executable(candidate))
+}
+
+/// Whether nobody but root, or who devinit runs as, decides what this path leads to: a PATH often begins with folders of
+/// an ordinary user's home, and what lies there must not be run as root.
+fn is_safe(path: &Path) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    let safe = |there: Metadata| {
+        let open = there.mode() & 0o022 != 0 && !there.is_symlink() && !(there.is_dir() && there.mode() & 0o1000 != 0);
+        [0, own].contains(&there.uid()) && !open
+    };
+    let Ok(real) = path.canonicalize() else { return false };
+    path.ancestors().chain(real.ancestors()).all(|part| part.symlink_metadata().is_ok_and(safe))
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -204,6 +217,28 @@ mod tests {
         assert_eq!(version("OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026\n"), Some((9, 2)));
         assert_eq!(version("OpenSSH_10.0p2 Debian-7"), Some((10, 0)));
         assert_eq!(version("Dropbear v2022"), None);
+    }
+
+    #[test]
+    fn an_sshd_that_others_can_exchange_is_not_run_as_root() {
+        let place = tempfile::tempdir().unwrap();
+        let (bin, link) = (place.path().join("bin"), place.path().join("link"));
+        std::fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(&bin, &link).unwrap();
+        let sshd = script(&bin, "");
+        let set_mode =
+            |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let found = |folder: &Path| find_in(&[], Some(folder.as_os_str()));
+        assert_eq!(found(&link), Some(link.join("sshd")));
+        set_mode(&sshd, 0o775);
+        assert_eq!(found(&bin), None);
+        set_mode(&sshd, 0o755);
+        set_mode(&bin, 0o757);
+        assert_eq!((found(&bin), found(&link)), (None, None));
+        set_mode(&bin, 0o755);
+        if std::os::unix::fs::chown(&bin, Some(3100), None).is_ok() {
+            assert_eq!((found(&bin), found(&link)), (None, None));
+        }
     }
 
     #[test]
