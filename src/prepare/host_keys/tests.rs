@@ -263,3 +263,12 @@ fn a_mount_point_with_a_blank_in_its_name_is_found() {
     assert!(is_mount(Path::new("/a b"), mounts));
     assert!(!is_mount(Path::new("/a"), mounts));
 }
+
+#[test]
+fn a_file_on_the_volume_adds_no_line_to_sshd_s_config_by_its_name() {
+    let place = Place::new();
+    place.keygen("state/ssh/ssh_host_ed25519_key", &["-t", "ed25519"]);
+    let evil = place.at("state/ssh").join("ssh_host_x\"\nAuthorizedKeysFile evil\n#_key");
+    std::fs::copy(place.at("state/ssh/ssh_host_ed25519_key"), &evil).unwrap();
+    assert_eq!(place.prepare().paths, [place.at("state/ssh/ssh_host_ed25519_key")]);
+}
