@@ -53,7 +53,29 @@ fn private_runtime() -> PathBuf {
     PathBuf::from(format!("/tmp/.devinit-{}", geteuid()))
 }
 
-/// /tmp is everyone's: a folder or link that someone else put there is not to be trusted.
+/// /tmp is everyone's: a folder or link that someone else put there is not to be trusted, nor is a folder of ours that
+/// someone else can write to and has moved there.
 fn is_ours(folder: &Path) -> bool {
-    fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw())
+    fs::symlink_metadata(folder)
+        .is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_others_can_write_to_or_a_link_is_not_taken_for_ours() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, link) = (place.path().join("folder"), place.path().join("link"));
+        DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        symlink(&folder, &link).unwrap();
+        assert!(is_ours(&folder) && !is_ours(&link) && !is_ours(&place.path().join("missing")));
+        for mode in [0o720, 0o702, 0o777, 0o1777] {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(!is_ours(&folder), "{mode:o}");
+        }
+    }
 }
