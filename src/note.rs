@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The longest text that is shown, in characters: a file's name in it may be anyone's.
+pub const LONGEST_NOTE: usize = 1000;
+
 /// How much a [`Note`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -36,11 +36,11 @@ pub fn fetch_keys(config: &cli::Config) -> i32 {
             for url in std::mem::take(&mut user.remote) {
                 match fetch::text(&url, keys::MAX_TEXT, FETCH_LIMIT) {
                     Ok(text) => {
-                        let parsed = keys::parse(&text, &url);
+                        let parsed = keys::parse(&text, &fetch::redacted(&url));
                         parsed.notes.iter().for_each(|note| warn!("{}", note.text));
                         let count = parsed.keys.len();
                         keys::add(&mut user.keys, parsed.keys);
-                        info!("{count} keys for {} from {url}", user.account.name);
+                        info!("{count} keys for {} from {}", user.account.name, fetch::redacted(&url));
                     }
                     Err(error) => {
                         if round == 0 {

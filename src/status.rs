@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::engine::control::{self, Answer, Query};
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::machine::Listeners;
-use crate::note::{Level, Note};
+use crate::note::{LONGEST_NOTE, Level, Note};
 use crate::paths;
 use crate::plan::APP;
 use crate::prepare::write::{self, Attributes, WriteError};
+use crate::words::clean;
 
 /// The name of the [`BootRecord`] in the runtime folder.
 pub const BOOT_RECORD: &str = "boot.json";
@@ -162,7 +163,7 @@ impl Status {
             return out; // No container of devinit's: what else there is to see here is not its business.
         }
         if let Some(why) = &self.boot.rescue {
-            let _ = writeln!(out, "RESCUE: {why}");
+            let _ = writeln!(out, "RESCUE: {}", clean(why, LONGEST_NOTE));
         }
         self.services(&mut out);
         self.users(&mut out);
@@ -170,7 +171,7 @@ impl Status {
         for (index, note) in notes.enumerate() {
             let title = if index == 0 { "\n" } else { "" };
             let mark = if note.level == Level::Error { "error" } else { "warning" };
-            let _ = writeln!(out, "{title}{mark}: {}", note.text);
+            let _ = writeln!(out, "{title}{mark}: {}", clean(&note.text, LONGEST_NOTE));
         }
         out
     }
@@ -275,5 +276,19 @@ fn table<const N: usize>(out: &mut String, head: [&str; N], rows: &[[String; N]]
     line(head);
     for row in rows {
         line(std::array::from_fn(|column| row[column].as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_s_name_in_a_note_cannot_bring_escapes_or_lines_of_its_own() {
+        let notes = vec![Note::warning("no keys from /keys/\u{1b}]0;x\u{7}\nerror: all is lost: not found")];
+        let boot = BootRecord { rescue: Some("\u{1b}[2J".to_owned()), notes, ..BootRecord::default() };
+        let text = Status { engine: None, boot, ports: Vec::new() }.text();
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("error: ")), "{text}");
     }
 }

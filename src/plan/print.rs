@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::Plan;
 use crate::engine::spec::{Kind, Service};
-use crate::note::Level;
-use crate::{config::duration, paths};
+use crate::note::{LONGEST_NOTE, Level};
+use crate::words::clean;
+use crate::{config::duration, fetch, paths};
 
 /// The plan as JSON.
 #[must_use]
@@ -82,15 +83,19 @@ pub fn text(plan: &Plan) -> String {
     let keys = plan.users.iter().flat_map(|user| {
         let name = &user.account.name;
         let known = user.keys.iter().map(move |key| format!("{name}: {}", key.summary()));
-        known.chain(user.remote.iter().map(move |url| format!("{name}: the keys of {url}, once sshd is up")))
+        let remote = user.remote.iter().map(|url| fetch::redacted(url));
+        known.chain(remote.map(move |url| format!("{name}: the keys of {url}, once sshd is up")))
     });
     section("keys", keys.collect());
     section("files", files(plan).into_iter().map(|(path, what)| format!("{path}: {what}")).collect());
     section("processes", plan.spec.services.iter().map(service_line).collect());
-    let notes = plan.record.notes.iter().map(|note| match note.level {
-        Level::Info => note.text.clone(),
-        Level::Warning => format!("warning: {}", note.text),
-        Level::Error => format!("error: {}", note.text),
+    let notes = plan.record.notes.iter().map(|note| {
+        let text = clean(&note.text, LONGEST_NOTE);
+        match note.level {
+            Level::Info => text,
+            Level::Warning => format!("warning: {text}"),
+            Level::Error => format!("error: {text}"),
+        }
     });
     section("notes", notes.collect());
     out
