@@ -23,8 +23,9 @@ pub fn boot(options: &cli::Boot) -> i32 {
     log::init(if command_mode { tracing::Level::WARN } else { tracing::Level::INFO });
     let environment = environment();
     let runtime = paths::make_runtime();
+    let passed_on = prepare::environment::for_services(&environment, &[]);
     let plain = || Spec {
-        services: plan::main_command(&options.main, &environment, BaseEntrypoint::Auto).into_iter().collect(),
+        services: plan::main_command(&options.main, &passed_on, BaseEntrypoint::Auto).into_iter().collect(),
         shutdown: Duration::from_secs(9),
     };
     let nothing_to_prepare = command_mode && options.config.config.is_none() && is_plain(&environment);
