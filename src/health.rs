@@ -11,7 +11,7 @@ use crate::engine::spec::Kind;
 use crate::note::Level;
 use crate::paths;
 use crate::plan::{APP, MAIN, SSHD};
-use crate::probe::Probe;
+use crate::probe::{Context, Probe};
 use crate::status::{self, BootRecord};
 
 /// How long devinit may take to answer.
@@ -84,16 +84,16 @@ pub fn check(question: Question) -> Verdict {
         _ => BTreeMap::new(),
     };
     let ready = snapshot.services.iter().filter(|service| service.state == ServiceState::Ready);
-    for (name, probe) in ready.filter_map(|service| probes.get_key_value(&service.name)) {
-        if let Err(why) = look(probe) {
+    for (name, (probe, context)) in ready.filter_map(|service| probes.get_key_value(&service.name)) {
+        if let Err(why) = look(probe, context) {
             return Verdict::no(format!("{name} does not answer: {why}"));
         }
     }
     Verdict::yes("all is well")
 }
 
-fn look(probe: &Probe) -> Result<(), String> {
-    probe.look(LOOK_LIMIT)
+fn look(probe: &Probe, context: &Context) -> Result<(), String> {
+    probe.look(context, LOOK_LIMIT)
 }
 
 /// What the snapshot says by itself; none: nothing is wrong so far.

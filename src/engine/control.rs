@@ -18,7 +18,7 @@ use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::Snapshot;
-use crate::probe::Probe;
+use crate::probe::{Context, Probe};
 use crate::sys;
 
 /// The name of the socket in the runtime folder.
@@ -53,7 +53,7 @@ pub enum Answer {
     /// How things stand.
     Status(Snapshot),
     /// What tells whether the services are ready, by their names.
-    Probes(BTreeMap<String, Probe>),
+    Probes(BTreeMap<String, (Probe, Context)>),
     /// It will be done.
     Accepted,
     /// It will not be done, and why.

@@ -20,7 +20,7 @@ use super::control::{Answer, Query, Server};
 use super::machine::{Action, End, Event, Id, Machine, Next, Report, Request};
 use super::snapshot::Phase;
 use super::spawn::Launcher;
-use super::spec::{Kind, Spec};
+use super::spec::{Kind, Service, Spec};
 use super::{processes, terminal};
 use crate::sys::{self, Change, Pid};
 
@@ -315,10 +315,10 @@ impl<'a> Engine<'a> {
     }
 
     fn probe(&mut self, id: Id) {
-        let Some(readiness) = self.machine.service(id).and_then(|service| service.ready.clone()) else { return };
+        let Some((probe, context)) = self.machine.service(id).and_then(Service::probe) else { return };
         let pid = self.launcher.fork(|| {
             sys::set_process_name(c"devinit: probe");
-            readiness.probe.wait();
+            probe.wait(&context);
             0
         });
         self.events.push_back(match pid {
@@ -421,7 +421,7 @@ impl<'a> Engine<'a> {
                 return Answer::Refused("only root may do this: try sudo".to_owned());
             }
             let (Query::Start(name) | Query::Stop(name) | Query::Restart(name)) = &query else {
-                let probes = machine.services().filter_map(|s| Some((s.name.clone(), s.ready.clone()?.probe)));
+                let probes = machine.services().filter_map(|s| Some((s.name.clone(), s.probe()?)));
                 return Answer::Probes(probes.collect());
             };
             if machine.snapshot(now).phase != Phase::Running {

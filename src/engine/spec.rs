@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::probe::Probe;
+use crate::probe::{Context, Probe};
 
 /// Everything that the engine runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,23 @@ pub struct Service {
     pub stop_signal: i32,
     /// How long it may take to end before SIGKILL.
     pub stop_timeout: Duration,
+}
+
+impl Service {
+    /// What tells whether it is ready, and with what a command that does is run.
+    #[must_use]
+    pub fn probe(&self) -> Option<(Probe, Context)> {
+        let probe = self.ready.as_ref()?.probe.clone();
+        let context = match probe {
+            Probe::Command(_) => Context {
+                identity: self.identity.clone(),
+                directory: self.directory.clone(),
+                environment: self.environment.clone(),
+            },
+            Probe::Http(_) | Probe::Tcp(_) | Probe::Path(_) => Context::default(),
+        };
+        Some((probe, context))
+    }
 }
 
 /// What the end of a service means.

@@ -1,5 +1,6 @@
 //! Looks whether something is up: for readiness and for health. Runs in children, never in PID 1.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
@@ -7,6 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use crate::engine::spec::Identity;
+use crate::sys;
 
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,18 @@ pub enum Probe {
     Command(Vec<String>),
 }
 
+/// As whom, where and with which variables a command is run: as the service that it looks at, since what it runs may be
+/// as much in the hands of the service's user as the service itself is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The user; whoever looks, if there is none.
+    pub identity: Option<Identity>,
+    /// The folder; that of whoever looks, if there is none.
+    pub directory: Option<PathBuf>,
+    /// The whole environment.
+    pub environment: BTreeMap<String, String>,
+}
+
 /// The pause after the first look that failed; it grows by half each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 /// The longest pause between two looks.
@@ -33,9 +49,9 @@ const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 impl Probe {
     /// Looks again and again until it is up.
-    pub fn wait(&self) {
+    pub fn wait(&self, context: &Context) {
         let mut pause = FIRST_PAUSE;
-        while self.look(LOOK_LIMIT).is_err() {
+        while self.look(context, LOOK_LIMIT).is_err() {
             std::thread::sleep(pause);
             pause = pause.saturating_mul(3).checked_div(2).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
         }
@@ -45,7 +61,7 @@ impl Probe {
     ///
     /// # Errors
     /// Why it is not up, in a few words.
-    pub fn look(&self, limit: Duration) -> Result<(), String> {
+    pub fn look(&self, context: &Context, limit: Duration) -> Result<(), String> {
         match self {
             Self::Http(url) => http(url, limit),
             Self::Tcp(port) => connect(*port, limit).map(drop),
@@ -54,7 +70,7 @@ impl Probe {
                 Ok(false) => Err(format!("{} does not exist", path.display())),
                 Err(error) => Err(format!("{}: {error}", path.display())),
             },
-            Self::Command(command) => run(command, limit),
+            Self::Command(command) => run_as(command, context, limit),
         }
     }
 }
@@ -103,17 +119,34 @@ fn http(url: &str, limit: Duration) -> Result<(), String> {
     }
 }
 
-fn run(command: &[String], limit: Duration) -> Result<(), String> {
+fn run_as(command: &[String], context: &Context, limit: Duration) -> Result<(), String> {
+    let Some(Identity { uid, gid, groups }) = &context.identity else { return run(command, context, limit) };
+    let fault = |error: std::io::Error| format!("cannot look as uid {uid}: {error}");
+    let (mut answer, mut report) = std::io::pipe().map_err(fault)?;
+    let code = sys::as_user(*uid, *gid, groups, &mut || match run(command, context, limit) {
+        Ok(()) => 0,
+        Err(why) => {
+            let _ = report.write_all(why.as_bytes());
+            1
+        }
+    })
+    .map_err(fault)?;
+    drop(report);
+    let mut why = String::new();
+    let _ = answer.read_to_string(&mut why);
+    if code == 0 { Ok(()) } else { Err(why) }
+}
+
+fn run(command: &[String], context: &Context, limit: Duration) -> Result<(), String> {
     let [program, arguments @ ..] = command else { return Err("an empty command".to_owned()) };
     let fault = |error: std::io::Error| format!("{program}: {error}");
-    let (input, output) = (Stdio::null(), Stdio::null());
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(input)
-        .stdout(output)
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(fault)?;
+    let mut run = Command::new(program);
+    run.args(arguments).env_clear().envs(&context.environment);
+    run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(directory) = &context.directory {
+        run.current_dir(directory);
+    }
+    let mut child = run.spawn().map_err(fault)?;
     let deadline = Instant::now() + limit;
     loop {
         match child.try_wait().map_err(fault)? {
@@ -126,5 +159,38 @@ fn run(command: &[String], limit: Duration) -> Result<(), String> {
             }
             None => std::thread::sleep(Duration::from_millis(10)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(line: &str, context: &Context) -> Result<(), String> {
+        let command = ["/bin/sh", "-c", line].map(str::to_owned).to_vec();
+        Probe::Command(command).look(context, LOOK_LIMIT)
+    }
+
+    #[test]
+    fn a_command_has_the_variables_and_the_folder_of_its_service_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = BTreeMap::from([("OF_SERVICE".to_owned(), "1".to_owned())]);
+        let context = Context { environment, directory: Some(folder.path().to_owned()), identity: None };
+        // Cargo tells every test its name.
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        look("[ \"$OF_SERVICE\" = 1 ] && [ -z \"$CARGO_PKG_NAME\" ] && touch here", &context).unwrap();
+        assert!(folder.path().join("here").exists());
+    }
+
+    #[test]
+    fn a_command_runs_as_the_user_of_its_service() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let identity = Some(Identity { uid: 3100, gid: 1100, groups: vec![1100, 44] });
+        let environment = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+        let context = Context { identity, environment, directory: Some("/".into()) };
+        look("[ \"$(id -u) $(id -g) $(id -G)\" = '3100 1100 1100 44' ]", &context).unwrap();
+        assert_eq!(look("exit 3", &context), Err("/bin/sh: exit status: 3".to_owned()));
     }
 }

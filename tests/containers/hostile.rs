@@ -71,3 +71,36 @@ fn assert_same(what: &str, benign: &str, hostile: &str) {
     let missing: Vec<_> = benign.lines().filter(|line| !hostile.lines().any(|other| other == *line)).collect();
     assert!(changed.is_empty() && missing.is_empty(), "{what}: changed: {changed:#?} missing: {missing:#?}");
 }
+
+#[test]
+fn what_an_ordinary_user_puts_into_the_path_is_never_run_as_root_by_a_probe() {
+    let container = Container::image(BASE)
+        .env("PATH", "/home/peid/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("USER_PASSWORD", "correct horse battery")
+        .config(
+            "{version: 1, users: {root: {}, peid: {uid: 3100, gid: 1100}}, \
+             app: {command: 'exec sleep 1000', user: peid, ready: {command: [is-it-up]}}}",
+        )
+        .run();
+    container.sh("until [ -d /home/peid ]; do sleep 0.1; done");
+    container.sh("mkdir /home/peid/bin; cd /home/peid/bin
+         printf '#!/bin/sh\\n{ id -u; env; } >> /tmp/looked\\n' > is-it-up; chmod 0755 is-it-up");
+    container.wait_for_health("healthy");
+    container.exec(["devinit", "health"]).success();
+    let looked = container.file("/tmp/looked").unwrap();
+    let ids: Vec<_> = looked.lines().filter(|line| line.bytes().all(|byte| byte.is_ascii_digit())).collect();
+    assert!(ids.len() >= 2 && ids.iter().all(|id| *id == "3100"), "{looked}");
+    assert!(!looked.contains("battery"), "{looked}");
+}
+
+#[test]
+fn a_user_that_is_named_like_everybody_does_not_make_everybody_root() {
+    let container = Container::image(BASE)
+        .config("{version: 1, users: {root: {}, ALL: {uid: 3200, sudo: true}, peid: {uid: 3100, gid: 1100}}}")
+        .run();
+    container.wait_for_file("/etc/sudoers.d/devinit");
+    container.sh("visudo -c");
+    assert_eq!(container.sh("setpriv --reuid=3200 --regid=3200 --clear-groups sudo -n id -u").trim(), "0");
+    let peid = container.exec(["setpriv", "--reuid=3100", "--regid=1100", "--clear-groups", "sudo", "-n", "id"]);
+    assert_ne!(peid.code, 0, "{peid:?}");
+}
