@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Plan;
 use crate::engine::spec::{Kind, Service};
 use crate::note::{LONGEST_NOTE, Level};
+use crate::probe::Probe;
 use crate::words::clean;
 use crate::{config::duration, fetch, paths};
 
@@ -30,17 +31,35 @@ fn service_json(service: &Service) -> Value {
     json!({
         "name": service.name,
         "kind": service.kind,
-        "command": service.command,
+        "command": service.command.iter().map(|word| without_secrets(word, service)).collect::<Vec<_>>(),
         "variables": service.environment.keys().collect::<Vec<_>>(),
         "directory": service.directory,
         "uid": service.identity.as_ref().map(|identity| identity.uid),
         "after": service.after,
         "settled": service.settled,
         "stands_in_for": service.stands_in_for,
-        "ready": service.ready.as_ref().map(|ready| &ready.probe),
+        "ready": service.ready.as_ref().map(|ready| probe_json(&ready.probe, service)),
         "restart": service.restart,
         "stop": {"signal": service.stop_signal, "timeout": duration::format(service.stop_timeout)},
     })
+}
+
+fn probe_json(probe: &Probe, service: &Service) -> Value {
+    json!(match probe {
+        Probe::Http(url) => Probe::Http(without_secrets(url, service)),
+        Probe::Command(words) => Probe::Command(words.iter().map(|word| without_secrets(word, service)).collect()),
+        Probe::Tcp(_) | Probe::Path(_) => probe.clone(),
+    })
+}
+
+/// A text with `${NAME}` again where the config had it, if that variable is a secret by its name.
+fn without_secrets(text: &str, service: &Service) -> String {
+    let secret =
+        |name: &str| ["TOKEN", "PASS", "SECRET", "KEY", "CREDENTIAL", "PROXY"].iter().any(|word| name.contains(word));
+    // One of a few characters is no secret, and would be found everywhere.
+    let secrets =
+        service.environment.iter().filter(|(name, value)| value.len() >= 4 && secret(&name.to_ascii_uppercase()));
+    secrets.fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("${{{name}}}")))
 }
 
 /// The files that the boot writes, and what each is for.
@@ -102,7 +121,7 @@ pub fn text(plan: &Plan) -> String {
 }
 
 fn service_line(service: &Service) -> String {
-    let mut line = format!("{}: {}", service.name, service.command.join(" "));
+    let mut line = format!("{}: {}", service.name, without_secrets(&service.command.join(" "), service));
     if let Some(identity) = &service.identity {
         let _ = write!(line, " (uid {})", identity.uid);
     }
@@ -119,4 +138,34 @@ fn service_line(service: &Service) -> String {
         Kind::Daemon => {}
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::plan::{Facts, resolve};
+    use crate::prepare::accounts::Database;
+
+    #[test]
+    fn no_form_of_the_plan_shows_what_a_secret_variable_put_into_a_command_or_a_probe() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("config.yaml");
+        let text = "{version: 1, users: {root: {authorized_keys: [{url: 'https://me:s3cret-1@example.org/keys?sig=s3cret-1'}]}},\n\
+            app: {command: [jupyter, '--token=${JUPYTER_TOKEN}'], ready: {http: 'http://127.0.0.1:1/?t=${JUPYTER_TOKEN}'}},\n\
+            services: {x: {command: 'curl ${HTTP_PROXY}', ready: {command: 'x ${DB_PASSWORD}'}}}}";
+        std::fs::write(&file, text).unwrap();
+        let variable = |name: &str| (name.to_owned(), format!("s3cret-{}", name.len()));
+        let environment: std::collections::BTreeMap<_, _> =
+            ["JUPYTER_TOKEN", "HTTP_PROXY", "DB_PASSWORD"].map(variable).into();
+        let loaded = config::load(&config::Sources::only(&file), &environment).unwrap();
+        let passwd = Some(b"root:x:0:0::/root:/bin/sh\n".to_vec());
+        let database = Database { passwd, ..Database::default() };
+        let plan = resolve(&loaded, &Facts { root: true, environment, database, ..Facts::default() }, None);
+        let shown = super::text(&plan) + &json(&plan).to_string();
+        assert!(!shown.contains("s3cret"), "{shown}");
+        for expected in ["--token=${JUPYTER_TOKEN}", "https://example.org/keys"] {
+            assert!(shown.contains(expected), "{shown}");
+        }
+    }
 }
