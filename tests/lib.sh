@@ -12,6 +12,7 @@ state=$repository/target/containers # the cache: the daemon's images, the stand-
 world=''                            # process id of the daemon's namespaces, once there are any
 world_folder=''                     # its socket, log and run-time state
 export DEBIAN_FRONTEND=noninteractive
+export CARGO_TARGET_DIR=$repository/target # where Docker's builds find the binary, whatever the caller has set
 
 # The newest Debian release that the stand-in has been tried with, and what a base image has beyond minbase.
 readonly stand_in_suite=bookworm
@@ -97,6 +98,22 @@ choose_target() {
 
 rustc_knows() {
     [ -d "$(as_caller rustc --print target-libdir --target "$1" 2>/dev/null)" ]
+}
+
+# Debian's package starts sshd and has it started at boot: here it is only a program for the container.
+install_sshd_stopped() {
+    # What Debian's maintainer scripts ask before they start anything.
+    local policy=/usr/sbin/policy-rc.d made=false
+    [ ! -x /usr/sbin/sshd ] || return 0
+    if [ ! -e "$policy" ]; then
+        made=true
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 0755 "$policy"
+    fi
+    install_missing openssh-server || { ! $made || rm -f "$policy"; fail "openssh-server could not be installed"; }
+    deb-systemd-helper disable ssh.service ssh.socket >/dev/null 2>&1 || true
+    update-rc.d ssh disable >/dev/null 2>&1 || true
+    ! $made || rm -f "$policy"
 }
 
 release_binary() {

@@ -211,6 +211,7 @@ fn plan_ssh(
             port: config.ssh.port,
             listen: config.ssh.listen.clone(),
             ipv6: facts.ipv6,
+            strict_modes: !keys_folder.starts_with("/tmp"),
             pid_file: runtime.join("sshd.pid"),
             host_keys: Vec::new(),
             keys_folder,

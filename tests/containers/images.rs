@@ -48,7 +48,7 @@ fn the_entrypoint_of_an_nvidia_base_is_chained() {
         .config("{version: 1, base_entrypoint: none}")
         .command(["sh", "-c", "echo got $NVIDIA_CPU_ONLY"])
         .output();
-    assert_eq!(without.stdout, "got \n");
+    assert_eq!(without.stdout, "got\n");
     let code = Container::image(NVIDIA).command(["sh", "-c", "exit 7"]).output().code;
     assert_eq!(code, 7);
 }

@@ -30,8 +30,8 @@ fn while_the_app_waits_there_is_a_page_and_then_the_app_has_the_port() {
         assert!(json.body.contains("\"pending\":true"), "{}", json.body);
         assert!(!json.body.contains("hunter2") && !waiting.body.contains("hunter2"));
     }
-    let owner = container.sh("stat -c %U /proc/$(pgrep -f 'internal page')");
-    assert_eq!(owner, "nobody");
+    let owner = container.sh("stat -c %U /proc/$(pgrep -o -f 'internal page')");
+    assert_eq!(owner.trim(), "nobody");
 
     container.sh("touch /tmp/go");
     let app = wait_for("the app", seconds(20), || page(&container, "/").filter(|answer| answer.status == 200));

@@ -5,15 +5,16 @@
 
 mod private_key;
 
-use std::fs::{DirBuilder, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use super::keys::wire::{decode_base64, encode_base64, fingerprint, key_type};
+use super::write::{self, Attributes};
 use crate::note::Note;
 use private_key::HostKey;
 
@@ -249,26 +250,8 @@ fn write_new_key(folder: &Path) -> io::Result<()> {
     write(&folder.join(OWN), text.as_bytes(), 0o600)
 }
 
-/// Writes a file in one step: whoever looks sees all of it or nothing. To be replaced by `crate::prepare::write`.
 fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let temporary = folder.join(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
-    match written {
-        Ok(()) => std::fs::File::open(folder)?.sync_all(),
-        Err(error) => {
-            let _ = std::fs::remove_file(&temporary);
-            Err(error)
-        }
-    }
+    write::write(path, content, Attributes::own(mode)).map_err(|error| io::Error::from(error.errno))
 }
 
 #[cfg(test)]

@@ -31,6 +31,9 @@ pub struct SshdWanted {
     pub host_keys: Vec<PathBuf>,
     /// The folder with a file of authorized keys for each user (`/etc/devinit/keys`).
     pub keys_folder: PathBuf,
+    /// Whether sshd looks at the owners and modes of the folders that lead to a key file. It takes /tmp for a place where
+    /// anybody may have put it, though a private folder there is as good as any.
+    pub strict_modes: bool,
     /// Whether and how root may log in.
     pub permit_root_login: PermitRootLogin,
     /// Whether a password opens the door.
@@ -86,6 +89,9 @@ pub fn render(wanted: &SshdWanted) -> String {
     line("KbdInteractiveAuthentication", interactive);
     line("ChallengeResponseAuthentication", interactive);
     line("UsePAM", yes(wanted.use_pam));
+    if !wanted.strict_modes {
+        line("StrictModes", "no");
+    }
     line("X11Forwarding", yes(wanted.x11_forwarding));
     line("X11UseLocalhost", "yes");
     // VS Code Remote and the like live on forwarding.

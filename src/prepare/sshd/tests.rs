@@ -3,6 +3,7 @@ use super::*;
 fn wanted() -> SshdWanted {
     SshdWanted {
         ipv6: true,
+        strict_modes: true,
         pid_file: PathBuf::from("/run/devinit/sshd.pid"),
         port: 22,
         listen: Vec::new(),
