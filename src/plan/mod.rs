@@ -212,6 +212,8 @@ fn plan_ssh(
             listen: config.ssh.listen.clone(),
             ipv6: facts.ipv6,
             strict_modes: !keys_folder.starts_with("/tmp"),
+            // Where sshd does not look at modes, one user may have written another one's.
+            home_keys: !facts.root || !keys_folder.starts_with("/tmp"),
             pid_file: runtime.join("sshd.pid"),
             host_keys: Vec::new(),
             keys_folder,

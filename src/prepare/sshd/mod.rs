@@ -34,6 +34,8 @@ pub struct SshdWanted {
     /// Whether sshd looks at the owners and modes of the folders that lead to a key file. It takes /tmp for a place where
     /// anybody may have put it, though a private folder there is as good as any.
     pub strict_modes: bool,
+    /// Whether the keys in the users' homes count, too.
+    pub home_keys: bool,
     /// Whether and how root may log in.
     pub permit_root_login: PermitRootLogin,
     /// Whether a password opens the door.
@@ -72,7 +74,7 @@ pub fn render(wanted: &SshdWanted) -> String {
     }
     // A key file outside the homes works whatever a mounted home's owner and mode; StrictModes stays on for the other.
     let keys = quoted_path(&wanted.keys_folder.join("%u"));
-    line("AuthorizedKeysFile", &format!("{keys} .ssh/authorized_keys"));
+    line("AuthorizedKeysFile", &if wanted.home_keys { format!("{keys} .ssh/authorized_keys") } else { keys });
     line("PubkeyAuthentication", "yes");
     line(
         "PermitRootLogin",

@@ -4,6 +4,7 @@ fn wanted() -> SshdWanted {
     SshdWanted {
         ipv6: true,
         strict_modes: true,
+        home_keys: true,
         pid_file: PathBuf::from("/run/devinit/sshd.pid"),
         port: 22,
         listen: Vec::new(),
@@ -70,4 +71,11 @@ mod real;
 fn without_ipv6_sshd_keeps_to_ipv4_so_that_windows_can_be_forwarded() {
     assert!(render(&SshdWanted { ipv6: false, ..wanted() }).contains("\nAddressFamily inet\n"));
     assert!(!render(&wanted()).contains("AddressFamily"));
+}
+
+#[test]
+fn keys_in_homes_count_only_where_they_are_wanted() {
+    let config = render(&SshdWanted { strict_modes: false, home_keys: false, ..wanted() });
+    assert_eq!(values(&config, "AuthorizedKeysFile"), ["/etc/devinit/keys/%u"]);
+    assert_eq!(values(&config, "StrictModes"), ["no"]);
 }
