@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -33,18 +33,23 @@ const SIGSET_BYTES: usize = 8;
 /// What SIGPIPE was set to when the process started: Rust's runtime ignores it before `main`, and a child has to get
 /// back what devinit was started with.
 static SIGPIPE_AT_START: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
+/// The signal mask at the start: musl unblocks signals of its own with the first handler, which Rust's runtime sets.
+static MASK_AT_START: AtomicU64 = AtomicU64::new(0);
 
-extern "C" fn note_sigpipe() {
+extern "C" fn note_signals() {
+    if let Ok(mask) = change_mask(libc::SIG_BLOCK, SignalSet(0)) {
+        MASK_AT_START.store(mask.0, Ordering::Relaxed);
+    }
     if let Some(disposition) = disposition(libc::SIGPIPE) {
         SIGPIPE_AT_START.store(disposition, Ordering::Relaxed);
     }
 }
 
-// SAFETY: functions listed in .init_array are called once, before main, on the only thread; this one makes one
-// system call and one atomic store, neither of which needs anything that is set up later.
+// SAFETY: functions listed in .init_array are called once, before main, on the only thread; this one makes two
+// system calls and two atomic stores, none of which needs anything that is set up later.
 #[unsafe(link_section = ".init_array")]
 #[used]
-static NOTE_SIGPIPE: extern "C" fn() = note_sigpipe;
+static NOTE_SIGNALS: extern "C" fn() = note_signals;
 
 fn disposition(signal: i32) -> Option<libc::sighandler_t> {
     // SAFETY: a zeroed sigaction is a valid place for the kernel to write to; nothing is changed.
@@ -75,7 +80,8 @@ pub struct SignalState {
 /// # Errors
 /// Those of rt_sigprocmask(2), which has none for these arguments.
 pub fn take_signals() -> io::Result<SignalState> {
-    let mask = set_mask(SignalSet(u64::MAX))?;
+    set_mask(SignalSet(u64::MAX))?;
+    let mask = SignalSet(MASK_AT_START.load(Ordering::Relaxed));
     let chld = disposition(libc::SIGCHLD).unwrap_or(libc::SIG_DFL);
     // An inherited SIG_IGN would make the kernel reap our children itself, and their exit codes would be lost.
     set_disposition(libc::SIGCHLD, libc::SIG_DFL);
@@ -91,13 +97,15 @@ impl SignalState {
     }
 }
 
-/// Sets the signal mask and returns the one before.
 fn set_mask(set: SignalSet) -> io::Result<SignalSet> {
+    change_mask(libc::SIG_SETMASK, set)
+}
+
+/// Changes the signal mask and returns the one before.
+fn change_mask(how: libc::c_int, set: SignalSet) -> io::Result<SignalSet> {
     let mut old = 0u64;
     // SAFETY: both masks are 8 bytes, as the size says, and outlive the call.
-    let answer = unsafe {
-        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set.0, &raw mut old, SIGSET_BYTES)
-    };
+    let answer = unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const set.0, &raw mut old, SIGSET_BYTES) };
     check(answer)?;
     Ok(SignalSet(old))
 }
@@ -162,13 +170,23 @@ pub fn peek_child() -> Option<(Pid, Change)> {
     Some((pid, change))
 }
 
-/// Takes note of a change that [`peek_child`] told, so that it is not told again; ends a zombie.
+/// Ends a zombie that [`peek_child`] told of.
 pub fn reap(pid: Pid) {
+    take_note(pid, libc::WEXITED);
+}
+
+/// Takes note of a stop that [`peek_child`] told of, so that it is not told again. If the child has ended since, that
+/// is still to be told.
+pub fn take_note_of_stop(pid: Pid) {
+    take_note(pid, libc::WSTOPPED);
+}
+
+fn take_note(pid: Pid, of: libc::c_int) {
     // SAFETY: siginfo_t is plain data, and outlives the call.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let Ok(id) = libc::id_t::try_from(pid) else { return };
     // SAFETY: as above.
-    unsafe { libc::waitid(libc::P_PID, id, &raw mut info, libc::WEXITED | libc::WSTOPPED | libc::WNOHANG) };
+    unsafe { libc::waitid(libc::P_PID, id, &raw mut info, of | libc::WNOHANG) };
 }
 
 /// Whether this process has children at all, dead or alive.
@@ -472,5 +490,31 @@ mod tests {
             0
         });
         assert!(error.unwrap_err().to_string().contains("SIGKILL"));
+    }
+
+    /// Alone in its process, for it looks at all children.
+    #[test]
+    fn a_child_that_is_killed_while_its_stop_is_noted_has_still_ended() {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        let code = as_user(own.0, own.1, &[], &mut || {
+            let Fork::Parent(child) = fork().unwrap() else {
+                let _ = kill(nix::unistd::getpid().as_raw(), libc::SIGSTOP);
+                exit_now(0);
+            };
+            let told = |change| {
+                (0..5000).any(|_| {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                    peek_child() == Some((child, change))
+                })
+            };
+            let stopped = told(Change::Stopped(libc::SIGSTOP));
+            kill(child, libc::SIGKILL).unwrap();
+            let killed = told(Change::Killed(libc::SIGKILL));
+            take_note_of_stop(child);
+            let still_told = peek_child() == Some((child, Change::Killed(libc::SIGKILL)));
+            reap(child);
+            i32::from(!(stopped && killed && still_told && !has_children()))
+        });
+        assert_eq!(code.unwrap(), 0);
     }
 }

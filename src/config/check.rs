@@ -19,7 +19,7 @@ const DOCKER_STOP: Duration = Duration::from_secs(10);
 /// `(uid_t) -1`, which means "leave it as it is" to the kernel.
 const NO_ID: u32 = u32::MAX;
 /// Names that devinit gives to processes itself.
-const RESERVED: [&str; 4] = ["app", "main", "page", "sshd"];
+const RESERVED: [&str; 6] = ["app", "fetch-keys", "greeting", "main", "page", "sshd"];
 
 /// Adds to `findings` what is wrong with `config`. `tree` is what it was made from. If it is not `whole` (some of it
 /// was wrong and left out), it is not said that something is missing.

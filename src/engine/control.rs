@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::libc;
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen, recv, send,
     setsockopt, socket, sockopt,
@@ -65,6 +66,9 @@ pub struct Server {
     socket: OwnedFd,
     path: PathBuf,
     clients: VecDeque<OwnedFd>,
+    /// A descriptor that is given up for a client where there are no others: one that nobody takes in would stay at the
+    /// door and wake us for ever.
+    spare: Option<OwnedFd>,
 }
 
 impl Server {
@@ -90,7 +94,8 @@ impl Server {
         // Who may do what is decided by the peer's credentials, not by the file's mode.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
         listen(&socket, Backlog::new(64)?)?;
-        Ok(Self { socket, path, clients: VecDeque::new() })
+        let spare = Some(socket.try_clone()?);
+        Ok(Self { socket, path, clients: VecDeque::new(), spare })
     }
 
     /// The descriptors to watch for something to read: the listener's, then the clients'.
@@ -98,15 +103,20 @@ impl Server {
         std::iter::once(self.socket.as_fd()).chain(self.clients.iter().map(AsFd::as_fd))
     }
 
-    /// Lets those in who wait at the door. The longest silent one leaves where there is no place.
+    /// Lets in one who waits at the door. The longest silent one leaves where there is no place.
     pub fn accept(&mut self) {
-        for _ in 0..MOST_CLIENTS {
-            let Ok(client) = sys::accept(&self.socket) else { return };
-            if self.clients.len() >= MOST_CLIENTS {
-                self.clients.pop_front();
-            }
-            self.clients.push_back(client);
+        let mut client = sys::accept(&self.socket);
+        if let Err(error) = &client
+            && matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+            && (self.clients.pop_front().is_some() || self.spare.take().is_some())
+        {
+            client = sys::accept(&self.socket);
         }
+        let Ok(client) = client else { return };
+        if self.clients.len() >= MOST_CLIENTS {
+            self.clients.pop_front();
+        }
+        self.clients.push_back(client);
     }
 
     /// Hears the clients that have said something, answers and lets them go.
@@ -129,6 +139,7 @@ impl Server {
             }
         }
         self.clients = silent;
+        self.spare = self.spare.take().or_else(|| self.socket.try_clone().ok());
     }
 }
 
@@ -161,4 +172,65 @@ pub fn ask(folder: &Path, query: &Query, limit: Duration) -> io::Result<Answer> 
     let mut buffer = vec![0u8; LONGEST_ANSWER];
     let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
     Ok(serde_json::from_slice(buffer.get(..length).unwrap_or_default())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    use nix::unistd::{getegid, geteuid};
+
+    use super::*;
+
+    fn client(folder: &Path) -> OwnedFd {
+        let socket = seqpacket(SockFlag::empty()).unwrap();
+        connect(socket.as_raw_fd(), &UnixAddr::new(&folder.join(SOCKET)).unwrap()).unwrap();
+        socket
+    }
+
+    fn is_answered(client: &OwnedFd) -> bool {
+        recv(client.as_raw_fd(), &mut [0; 100], MsgFlags::MSG_DONTWAIT).is_ok_and(|length| length > 0)
+    }
+
+    #[test]
+    fn who_asks_is_answered_however_many_are_silent() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Server::listen(folder.path()).unwrap();
+        let mut silent = Vec::new();
+        for _ in 0..50 {
+            silent.push(client(folder.path()));
+            server.accept();
+        }
+        let asking = client(folder.path());
+        send(asking.as_raw_fd(), b"\"status\"", MsgFlags::empty()).unwrap();
+        server.accept();
+        server.serve(|_, _| Answer::Accepted);
+        assert!(is_answered(&asking));
+        assert!(server.clients.len() < MOST_CLIENTS);
+    }
+
+    /// In a process of its own, whose limit it is. A listener that stays readable would keep devinit busy for ever.
+    #[test]
+    fn without_descriptors_the_door_is_cleared_all_the_same() {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        let code = sys::as_user(own.0, own.1, &[], &mut || {
+            let folder = tempfile::tempdir().unwrap();
+            let mut server = Server::listen(folder.path()).unwrap();
+            let clients = [client(folder.path()), client(folder.path())];
+            send(clients[1].as_raw_fd(), b"\"status\"", MsgFlags::empty()).unwrap();
+            // The limit holds for new numbers: up to the spare one all are taken.
+            let spare = server.spare.as_ref().map_or(0, AsRawFd::as_raw_fd);
+            let (usual, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+            setrlimit(Resource::RLIMIT_NOFILE, u64::try_from(spare).unwrap() + 1, most).unwrap();
+            let taken: Vec<_> = std::iter::from_fn(|| server.socket.try_clone().ok()).collect();
+            server.accept();
+            server.accept();
+            drop(taken);
+            setrlimit(Resource::RLIMIT_NOFILE, usual, most).unwrap();
+            let door_is_clear =
+                sys::accept(&server.socket).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+            server.serve(|_, _| Answer::Accepted);
+            i32::from(!(door_is_clear && is_answered(&clients[1]) && server.spare.is_some()))
+        });
+        assert_eq!(code.unwrap(), 0);
+    }
 }

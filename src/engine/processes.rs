@@ -20,10 +20,10 @@ pub fn sweep(signal: i32) {
     }
 }
 
-/// Some process of this container that is not our child (as PID 1: one that `docker exec` brought in).
-pub fn stranger() -> Option<Pid> {
+/// The processes of this container that are not our children (as PID 1: those that `docker exec` brought in).
+pub fn strangers() -> impl Iterator<Item = Pid> {
     let own = unistd::getpid().as_raw();
-    if own != 1 { None } else { all().map(|(pid, _)| pid).find(|pid| *pid != own) }
+    (own == 1).then(all).into_iter().flatten().map(|(pid, _)| pid).filter(move |pid| *pid != own)
 }
 
 /// Whether this process has a handler for the signal.
@@ -38,7 +38,8 @@ pub fn catches(pid: Pid, signal: i32) -> bool {
 /// Whether a process group of this number is what is left of an ended leader's. The number of a group that still has
 /// members is not given to a new process, so a process of that number means that the group is someone else's.
 pub fn is_orphaned_group(leader: Pid) -> bool {
-    !fs::exists(format!("/proc/{leader}")).unwrap_or(true)
+    // Asked of the kernel, not of /proc, which may be missing or that of another process namespace.
+    sys::kill(leader, 0).is_err_and(|error| error.raw_os_error() == Some(nix::libc::ESRCH))
 }
 
 fn all() -> impl Iterator<Item = (Pid, Pid)> {

@@ -28,6 +28,8 @@ use crate::sys::{self, Change, Pid};
 const PREPARE_LIMIT: Duration = Duration::from_secs(120);
 /// The longest spec that is taken from a preparing child, in bytes.
 const LONGEST_SPEC: usize = 16 << 20;
+/// How many signals are taken in before other events get their turn.
+const SIGNAL_BATCH: usize = 64;
 /// How many exits are handled before other events get their turn.
 const REAP_BATCH: usize = 512;
 /// After this long without any event devinit gives back the memory that only the boot needed.
@@ -80,6 +82,8 @@ struct Engine<'a> {
     stranger: Option<OwnedFd>,
     /// Whether the boot's memory was given back.
     settled: bool,
+    /// Whether the last batch of exits may not have been all: no further SIGCHLD tells of those.
+    more_exits: bool,
     exit: Option<i32>,
 }
 
@@ -111,6 +115,7 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         sweeping: false,
         stranger: None,
         settled: false,
+        more_exits: false,
         exit: None,
     };
     match start {
@@ -158,7 +163,9 @@ impl<'a> Engine<'a> {
         let now = Instant::now();
         let preparing = self.preparation.as_ref().map(|preparation| preparation.deadline);
         let settling = (!self.settled).then(|| now + SETTLED);
-        let deadline = self.machine.next_deadline().into_iter().chain(preparing).chain(settling).min();
+        let at_once = self.more_exits.then_some(now);
+        let due = self.machine.next_deadline().into_iter().chain(preparing).min();
+        let deadline = due.into_iter().chain(settling).chain(at_once).min();
         let timeout = deadline.map_or(PollTimeout::NONE, |at| {
             // Rounded up: a wake-up before the time would only lead to another one.
             let millis = at.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
@@ -179,19 +186,20 @@ impl<'a> Engine<'a> {
         let signalled = heard();
         let prepared = piped && heard();
         let stranger_left = self.stranger.is_some() && heard();
-        if self.control.is_some() && heard() {
-            self.control.iter_mut().for_each(Server::accept);
-        }
+        let knocked = self.control.is_some() && heard();
+        // Who has spoken is answered before those who come in take the place.
         if spoke.contains(&true) {
             self.serve();
+        }
+        if knocked {
+            self.control.iter_mut().for_each(Server::accept);
         }
         if prepared {
             self.read_spec();
         }
         if signalled {
-            while let Some(signal) = sys::next_signal(&self.signals) {
-                self.events.push_back(Event::Signal(signal));
-            }
+            let pending = std::iter::from_fn(|| sys::next_signal(&self.signals));
+            self.events.extend(pending.take(SIGNAL_BATCH).map(Event::Signal));
         }
         // Exits are looked for after every wake-up, whether SIGCHLD was seen or not: signals of one kind are merged.
         self.reap();
@@ -199,11 +207,12 @@ impl<'a> Engine<'a> {
             self.stranger = None;
             self.look_around();
         }
-        if woken == 0 {
-            if !self.settled && now.elapsed() >= SETTLED {
-                sys::release_program_memory();
-                self.settled = true;
-            }
+        if woken == 0 && !self.settled && now.elapsed() >= SETTLED {
+            sys::release_program_memory();
+            self.settled = true;
+        }
+        // Whatever else woke us: who keeps devinit busy must not make it late.
+        if due.is_some_and(|due| due <= Instant::now()) {
             self.give_up_preparing();
             self.events.push_back(Event::Tick);
         }
@@ -211,13 +220,17 @@ impl<'a> Engine<'a> {
 
     fn reap(&mut self) {
         let mut any = false;
+        self.more_exits = true;
         for _ in 0..REAP_BATCH {
-            let Some((pid, change)) = sys::peek_child() else { break };
+            let Some((pid, change)) = sys::peek_child() else {
+                self.more_exits = false;
+                break;
+            };
             let end = match change {
                 Change::Exited(code) => End::Code(code),
                 Change::Killed(signal) => End::Signal(signal),
                 Change::Stopped(signal) => {
-                    sys::reap(pid);
+                    sys::take_note_of_stop(pid);
                     if self.machine.service_of(pid).is_some_and(|service| service.foreground) {
                         terminal::stopped(pid, signal);
                     }
@@ -262,15 +275,12 @@ impl<'a> Engine<'a> {
         if sys::has_children() || self.stranger.is_some() {
             return;
         }
-        // One at a time is enough: when this one ends, there is another look.
-        while let Some(pid) = processes::stranger() {
-            match sys::process_descriptor(pid) {
-                Ok(descriptor) => return self.stranger = Some(descriptor),
-                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
-                Err(_) => break,
-            }
+        // One at a time is enough: when this one ends, there is another look. Those that are gone by now are passed
+        // over, and so is everyone in a /proc of another process namespace, as `unshare --pid` leaves it.
+        self.stranger = processes::strangers().find_map(|pid| sys::process_descriptor(pid).ok());
+        if self.stranger.is_none() {
+            self.events.push_back(Event::Alone);
         }
-        self.events.push_back(Event::Alone);
     }
 
     fn act(&mut self, action: Action) {

@@ -1,5 +1,6 @@
 //! Starts processes: everything is allocated before the fork, and what fails after it is told over a pipe.
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,15 +14,36 @@ use nix::unistd::{self, Pid as NixPid};
 
 use super::machine::End;
 use super::spec::Service;
+use super::terminal;
 use crate::sys::{self, Fork, Pid, Program, SignalState};
 
 /// What a child needs to become a service.
 pub struct Launcher {
     signals: SignalState,
     null: File,
-    failures: (File, OwnedFd),
+    failures: Failures,
     /// Whether standard input is a terminal that a main command may have.
     pub terminal: bool,
+}
+
+/// What children tell that never ran their program.
+struct Failures {
+    pipe: (File, OwnedFd),
+    /// What was read of children that are still to be reaped: those that fail together are not reaped in the order in
+    /// which they failed.
+    unread: BTreeMap<Pid, (i32, u8)>,
+}
+
+impl Failures {
+    /// The errno and the [`Stage`] of this child's failure, once.
+    fn of(&mut self, pid: Pid) -> Option<(i32, u8)> {
+        let mut record = [0u8; RECORD];
+        while self.pipe.0.read(&mut record).is_ok_and(|read| read == RECORD) {
+            let [a, b, c, d, e, f, g, h, stage] = record;
+            self.unread.insert(i32::from_ne_bytes([a, b, c, d]), (i32::from_ne_bytes([e, f, g, h]), stage));
+        }
+        self.unread.remove(&pid)
+    }
 }
 
 /// What went wrong between the fork and the program, in the order in which it is done.
@@ -44,7 +66,7 @@ impl Launcher {
         let terminal = io::IsTerminal::is_terminal(&io::stdin());
         // A container without /dev is no reason to fail: an empty pipe reads like /dev/null.
         let null = File::open("/dev/null").or_else(|_| unistd::pipe2(OFlag::O_CLOEXEC).map(|(read, _)| read.into()))?;
-        Ok(Self { signals, null, failures: (read.into(), write), terminal })
+        Ok(Self { signals, null, failures: Failures { pipe: (read.into(), write), unread: BTreeMap::new() }, terminal })
     }
 
     /// Forks a child that gives back the signals and does `work`, whose result is its exit code.
@@ -72,6 +94,7 @@ impl Launcher {
     /// Those of fork(2). What fails later is told by [`Launcher::failure`] once the child has ended.
     pub fn launch(&self, service: &Service) -> io::Result<Pid> {
         let program = program(service)?;
+        let takes_terminal = service.foreground && terminal::is_ours();
         match sys::fork()? {
             Fork::Parent(pid) => {
                 if service.foreground {
@@ -80,23 +103,23 @@ impl Launcher {
                 Ok(pid)
             }
             Fork::Child => {
-                let (stage, error) = self.become_service(service, &program);
+                let (stage, error) = self.become_service(service, &program, takes_terminal);
                 let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
                 let mut record = [0u8; RECORD];
                 record[..4].copy_from_slice(&unistd::getpid().as_raw().to_ne_bytes());
                 record[4..8].copy_from_slice(&errno.to_ne_bytes());
                 record[8] = stage as u8;
-                let _ = unistd::write(&self.failures.1, &record);
+                let _ = unistd::write(&self.failures.pipe.1, &record);
                 sys::exit_now(exit_code(errno))
             }
         }
     }
 
     /// Returns only if something failed.
-    fn become_service(&self, service: &Service, program: &Program) -> (Stage, io::Error) {
+    fn become_service(&self, service: &Service, program: &Program, takes_terminal: bool) -> (Stage, io::Error) {
         if service.foreground {
             lead_group(0);
-            if self.terminal {
+            if takes_terminal {
                 // In the child, so that the terminal is its own before its program runs. Every signal is still
                 // blocked: SIGTTOU would stop us here otherwise. No terminal of ours to give is no error.
                 let _ = unistd::tcsetpgrp(io::stdin(), unistd::getpid());
@@ -127,24 +150,15 @@ impl Launcher {
 
     /// Why a child that has ended never ran its program, if that is so.
     pub fn failure(&mut self, pid: Pid, service: &Service) -> Option<End> {
-        let mut record = [0u8; RECORD];
-        while self.failures.0.read(&mut record).is_ok_and(|read| read == RECORD) {
-            let number = |bytes: [u8; 4]| i32::from_ne_bytes(bytes);
-            let [a, b, c, d, e, f, g, h, stage] = record;
-            if number([a, b, c, d]) != pid {
-                continue;
-            }
-            let errno = number([e, f, g, h]);
-            let error = nix::errno::Errno::from_raw(errno).desc();
-            let what = match stage {
-                1 => "cannot open standard input".to_owned(),
-                2 => format!("cannot enter {}", service.directory.as_deref().unwrap_or("/".as_ref()).display()),
-                3 => format!("cannot become uid {}", service.identity.as_ref().map_or(0, |identity| identity.uid)),
-                _ => format!("cannot run {}", service.command.first().map_or("", String::as_str)),
-            };
-            return Some(End::NotExecuted(exit_code(errno), format!("{what}: {error}")));
-        }
-        None
+        let (errno, stage) = self.failures.of(pid)?;
+        let error = nix::errno::Errno::from_raw(errno).desc();
+        let what = match stage {
+            1 => "cannot open standard input".to_owned(),
+            2 => format!("cannot enter {}", service.directory.as_deref().unwrap_or("/".as_ref()).display()),
+            3 => format!("cannot become uid {}", service.identity.as_ref().map_or(0, |identity| identity.uid)),
+            _ => format!("cannot run {}", service.command.first().map_or("", String::as_str)),
+        };
+        Some(End::NotExecuted(exit_code(errno), format!("{what}: {error}")))
     }
 }
 
@@ -188,3 +202,22 @@ fn program(service: &Service) -> io::Result<Program> {
 
 /// Where programs are looked up when the environment says nothing.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(pid: Pid) -> Vec<u8> {
+        [&pid.to_ne_bytes()[..], &libc::ENOENT.to_ne_bytes(), &[Stage::Execute as u8]].concat()
+    }
+
+    #[test]
+    fn children_that_fail_together_each_have_their_reason_told() {
+        let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap();
+        unistd::write(&write, &[record(8), record(7)].concat()).unwrap();
+        let mut failures = Failures { pipe: (read.into(), write), unread: BTreeMap::new() };
+        assert_eq!(failures.of(7), Some((libc::ENOENT, Stage::Execute as u8)));
+        assert_eq!(failures.of(8), Some((libc::ENOENT, Stage::Execute as u8)));
+        assert_eq!(failures.of(8), None);
+    }
+}

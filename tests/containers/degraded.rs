@@ -1,5 +1,7 @@
 //! Where rights are missing, devinit boots as far as it can, says on one line what it left out, and runs the command.
 
+use std::time::Duration;
+
 use crate::support::{BARE, BASE, Container, Key, ROOT_AND_PEID, UBUNTU, seconds, wait_for};
 
 /// The line of the log that has all of these words.
@@ -122,6 +124,36 @@ fn in_a_shared_process_namespace_it_ends_nobody_elses_processes() {
     assert!(container.file("/saved").is_some(), "its own app was not asked to save");
     assert!(other.is_running(), "the other container's first process was ended");
     assert!(other.pid_of("^sleep 4343").is_some(), "the other container's process was ended");
+}
+
+/// As `unshare --pid --fork` leaves it: the ids in /proc are those of others.
+#[test]
+fn with_the_proc_of_another_process_namespace_it_ends_all_the_same() {
+    let container =
+        Container::image(BASE).options(["--entrypoint=sleep", "--cap-add=SYS_ADMIN"]).command(["1000"]).run();
+    let output =
+        container.exec(["timeout", "-s", "KILL", "5", "unshare", "-pf", "devinit", "--", "sh", "-c", "exit 7"]);
+    assert_eq!(output.code, 7, "{output:?}");
+}
+
+/// Four clients that say nothing have all the descriptors there are.
+#[test]
+fn without_descriptors_it_answers_and_ends_in_time() {
+    let container = Container::image(BASE)
+        .option("--ulimit=nofile=14:14")
+        .command(["bash", "-c", "trap '' TERM; touch /ready; while :; do sleep 1; done"])
+        .run();
+    container.wait_for_file("/ready");
+    let silent = "import socket, time
+held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(8)]
+for client in held: client.connect('/run/devinit/control.sock')
+open('/held', 'w').close()
+time.sleep(100)";
+    container.start(&format!("exec python3 -c \"{silent}\""));
+    container.wait_for_file("/held");
+    assert_eq!(container.exec(["devinit", "status"]).code, 0);
+    let exit = container.stop();
+    assert!(exit.after < Duration::from_millis(9600), "{exit:?}");
 }
 
 #[test]

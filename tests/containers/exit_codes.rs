@@ -52,3 +52,17 @@ fn a_command_has_the_containers_environment() {
     assert_eq!(first, "hf_1 /workspace/hf /usr/lib");
     assert!(path.starts_with("/opt/tools/bin:"), "{path}");
 }
+
+/// Real-time signals, and 33 and 34 that the C library keeps for itself, included.
+#[test]
+fn a_command_has_the_signal_mask_and_dispositions_that_devinit_was_started_with() {
+    let start = "import signal, os, sys
+for number in [10, 13, 17]: signal.signal(number, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [2, 15, 34, 64])
+os.execvp(sys.argv[1], sys.argv[1:])";
+    let signals = |words: &[&str]| {
+        let command = [&["-c", start], words, &["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"]].concat();
+        Container::image(BASE).option("--entrypoint=python3").arguments(&command).output().success()
+    };
+    assert_eq!(signals(&["devinit", "--"]), signals(&[]));
+}

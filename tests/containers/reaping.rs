@@ -30,7 +30,24 @@ fn orphans_of_sessions_are_reaped_too() {
     wait_for("zombies to be reaped", seconds(5), || no_zombies(&container));
 }
 
+#[test]
+fn all_who_end_at_the_same_moment_are_reaped() {
+    let container = Container::image(BASE).options(["--entrypoint=sleep", "--no-healthcheck"]).command(["1000"]).run();
+    // Not as the first process, so that it can be stopped: one SIGCHLD tells of all that end meanwhile.
+    container
+        .start("exec devinit -- bash -c '(for i in {1..3000}; do sleep 1001 & done); touch /made; exec sleep 1002'");
+    container.wait_for_file("/made");
+    container.sh("pkill -STOP -x devinit; pkill -x -f 'sleep 1001'");
+    wait_for("all to have ended", seconds(20), || (zombies(&container) >= 3000).then_some(()));
+    container.sh("pkill -CONT -x devinit");
+    wait_for("zombies to be reaped", seconds(5), || no_zombies(&container));
+}
+
 fn no_zombies(container: &Container) -> Option<()> {
+    (zombies(container) == 0).then_some(())
+}
+
+fn zombies(container: &Container) -> usize {
     let states = container.exec(["ps", "-A", "-o", "stat="]).success();
-    (!states.lines().any(|state| state.trim().starts_with('Z'))).then_some(())
+    states.lines().filter(|state| state.trim().starts_with('Z')).count()
 }

@@ -74,3 +74,32 @@ fn ctrl_c_ends_a_command_that_is_not_a_shell() {
     terminal.send("\x03");
     assert_eq!(terminal.wait(), Some(130));
 }
+
+/// Under a shell with job control devinit is one job with its command.
+#[test]
+fn a_job_in_the_background_leaves_the_terminal_to_the_shell() {
+    let (container, mut shell) =
+        Container::image(BASE).option("--entrypoint=bash").command(["--norc", "-i"]).terminal();
+    shell.ask_until("echo rea''dy\n", "ready");
+
+    shell.send("devinit -- sleep 1003 &\n");
+    wait_for("the job", seconds(10), || state_of(&container, "sleep"));
+    shell.send("echo st''arted\n");
+    shell.expect("started");
+    shell.send("kill %1; wait; echo en''ded\n");
+    shell.expect("ended");
+
+    // Ctrl-Z stops both, bg goes on with both, fg gives them the terminal.
+    shell.send("devinit -- sh -c 'sleep 1004; read line; echo got-$line'\n");
+    wait_for("the command", seconds(10), || state_of(&container, "sleep"));
+    shell.send("\x1a");
+    shell.expect("Stopped");
+    shell.send("bg; echo in-ba''ckground\n");
+    shell.expect("in-background");
+    wait_for("sleep to go on", seconds(10), || (state_of(&container, "sleep")? != 'T').then_some(()));
+    shell.send("echo the-she''ll\n");
+    shell.expect("the-shell");
+    shell.send("fg\n");
+    container.sh("pkill -x sleep");
+    shell.ask_until("typed\n", "got-typed");
+}
