@@ -32,7 +32,7 @@ const LONGEST_SPEC: usize = 16 << 20;
 const SIGNAL_BATCH: usize = 64;
 /// How many exits are handled before other events get their turn.
 const REAP_BATCH: usize = 512;
-/// After this long without any event devinit gives back the memory that only the boot needed.
+/// After this long without any event devinit gives back the memory that the last ones needed.
 const SETTLED: Duration = Duration::from_secs(2);
 /// EX_CONFIG: a preparing child that ends with it wants the container to.
 pub const UNUSABLE: i32 = 78;
@@ -80,7 +80,7 @@ struct Engine<'a> {
     sweeping: bool,
     /// Somebody who is not our child and has to end before we leave.
     stranger: Option<OwnedFd>,
-    /// Whether the boot's memory was given back.
+    /// Whether the memory that the last events needed was given back.
     settled: bool,
     /// Whether the last batch of exits may not have been all: no further SIGCHLD tells of those.
     more_exits: bool,
@@ -179,6 +179,7 @@ impl<'a> Engine<'a> {
         watched.extend(self.stranger.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         watched.extend(self.control.iter().flat_map(Server::descriptors).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let woken = poll(&mut watched, timeout).unwrap_or(0);
+        self.settled &= woken == 0;
         let mut spoke: VecDeque<bool> = watched.iter().map(|fd| fd.any().unwrap_or(false)).collect();
         drop(watched);
         let mut heard = || spoke.pop_front().unwrap_or(false);
@@ -316,7 +317,6 @@ impl<'a> Engine<'a> {
     }
 
     fn launch(&mut self, id: Id) {
-        self.settled = false;
         let Some(service) = self.machine.service(id) else { return };
         self.events.push_back(match self.launcher.launch(service) {
             Ok(pid) => Event::Launched(id, pid),
@@ -370,7 +370,7 @@ impl<'a> Engine<'a> {
     /// Takes what the preparing child has written so far.
     fn read_spec(&mut self) {
         let Some(preparation) = &mut self.preparation else { return };
-        let mut buffer = [0u8; 64 << 10];
+        let mut buffer = [0u8; 4 << 10];
         match preparation.pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
             Some(Ok(length)) if length > 0 && preparation.spec.len() < LONGEST_SPEC => {
                 preparation.spec.extend_from_slice(buffer.get(..length).unwrap_or_default());
