@@ -9,7 +9,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::engine::snapshot::{ServiceState, ServiceStatus, Snapshot};
-use crate::machine::{Listeners, Machine};
+use crate::machine::{Machine, ports};
 use crate::note::{Level, Note};
 use crate::outlook::{self, App};
 use crate::prepare::accounts::lookup;
@@ -56,8 +56,8 @@ pub struct Greeting {
     pub snapshot: Option<Snapshot>,
     /// The machine.
     pub machine: Machine,
-    /// Who listens where.
-    pub listeners: Listeners,
+    /// Whether the app can be reached from inside only.
+    pub loopback_only: bool,
 }
 
 /// Puts the facts together: those of the machine are read below `root`, `variable` answers for the environment.
@@ -70,8 +70,11 @@ pub fn gather(
     record: BootRecord,
     snapshot: Option<Snapshot>,
 ) -> Greeting {
-    let (machine, listeners) = (Machine::look(root, variable), Listeners::look(root));
-    Greeting { moment, user: user.to_owned(), record, snapshot, machine, listeners }
+    let machine = Machine::look(root, variable);
+    // Looking for a listener that is not there takes milliseconds, so it is done only where there has to be one.
+    let up = matches!(outlook::app(&record, snapshot.as_ref()), App::Known(app) if app.state == ServiceState::Ready);
+    let loopback_only = up && ports::loopback_only(root, record.app_port);
+    Greeting { moment, user: user.to_owned(), record, snapshot, machine, loopback_only }
 }
 
 /// The greeting of this container for this process' standard output; empty where there is to be none.
@@ -185,9 +188,9 @@ fn describe(service: &ServiceStatus) -> String {
 
 /// What is worth a warning, the worst first.
 fn warnings(greeting: &Greeting) -> Vec<Note> {
-    let Greeting { machine, record, listeners, .. } = greeting;
+    let Greeting { machine, record, .. } = greeting;
     let mut notes: Vec<Note> = record.notes.iter().filter(|note| note.level > Level::Info).cloned().collect();
-    if record.app && listeners.loopback_only(record.app_port) {
+    if greeting.loopback_only {
         let port = record.app_port;
         notes.push(Note::warning(format!(
             "the app listens on 127.0.0.1:{port} only and cannot be reached from outside; let it listen on 0.0.0.0"
@@ -394,7 +397,7 @@ mod tests {
             record,
             snapshot: Some(snapshot),
             machine,
-            listeners: Listeners::default(),
+            loopback_only: false,
         }
     }
 
@@ -458,10 +461,23 @@ mod tests {
     #[test]
     fn an_app_on_loopback_only_is_named() {
         let mut greeting = greeting(Vec::new());
-        greeting.listeners = Listeners(vec!["127.0.0.1:27015".parse().unwrap()]);
-        assert!(render(&greeting, 80, false).contains("127.0.0.1:27015 only"));
-        greeting.record.app = false;
         assert!(!render(&greeting, 80, false).contains("127.0.0.1:27015 only"));
+        greeting.loopback_only = true;
+        assert!(render(&greeting, 80, false).contains("127.0.0.1:27015 only"));
+    }
+
+    #[test]
+    fn the_listeners_are_looked_at_once_the_app_is_ready() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("proc/net")).unwrap();
+        let row = format!("sl local rem st\n 0: {:08X}:6987 0:0 0A\n", u32::from_ne_bytes([127, 0, 0, 1]));
+        std::fs::write(root.path().join("proc/net/tcp"), row).unwrap();
+        let loopback_only = |state| {
+            let Greeting { record, snapshot, .. } = greeting(vec![service("app", state, None)]);
+            gather(root.path(), &|_| None, Moment::Login, "peid", record, snapshot).loopback_only
+        };
+        assert!(loopback_only(ServiceState::Ready));
+        assert!(!loopback_only(ServiceState::Starting));
     }
 
     #[test]

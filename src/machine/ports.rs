@@ -1,12 +1,20 @@
 //! Who listens on which TCP port of this network namespace, from `/proc/net/tcp` and `tcp6`.
+//!
+//! These files are dear: behind the listeners the kernel looks for connections in a table of the whole machine's,
+//! which takes it milliseconds even if it is empty. So they are read line by line and only as far as there is need.
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use super::read;
 
-/// The most that is read of each table, in bytes. Listeners come first in them, before the connections.
+/// The most that is read of each table, in bytes.
 const LIMIT: u64 = 1024 * 1024;
+
+/// How long a line of these tables is, in bytes; that of tcp6 may be longer. The kernel goes no further in its table
+/// than what is asked for.
+const LINE: usize = 150;
 
 /// The kernel's number of the state LISTEN.
 const LISTEN: &str = "0A";
@@ -19,19 +27,16 @@ impl Listeners {
     /// Reads both tables below `root`.
     #[must_use]
     pub fn look(root: &Path) -> Self {
-        let tables = ["proc/net/tcp", "proc/net/tcp6"];
-        let texts = tables.iter().filter_map(|table| read::text_up_to(&root.join(table), LIMIT));
-        let mut all: Vec<SocketAddr> = texts.flat_map(|text| listeners(&text)).collect();
+        let mut all: Vec<SocketAddr> = listeners(root).collect();
         all.sort();
         all.dedup();
         Self(all)
     }
 
-    /// Whether something listens on the port, but on loopback addresses only, so that it looks dead from outside.
+    /// As [`loopback_only`], among these.
     #[must_use]
     pub fn loopback_only(&self, port: u16) -> bool {
-        let mut on_port = self.0.iter().filter(|listener| listener.port() == port).peekable();
-        on_port.peek().is_some() && on_port.all(|listener| listener.ip().is_loopback())
+        on_loopback_only(self.0.iter().copied(), port)
     }
 
     /// The listeners that can be reached from outside the container on a port that is not one of these.
@@ -42,9 +47,39 @@ impl Listeners {
     }
 }
 
-/// The listeners in one table; lines that do not look as they should are skipped.
-fn listeners(table: &str) -> Vec<SocketAddr> {
-    table.lines().filter_map(listener).collect()
+/// Whether something listens on the port, but on loopback addresses only, so that it looks dead from outside. Reads no
+/// further than to the first listener that can be reached.
+#[must_use]
+pub fn loopback_only(root: &Path, port: u16) -> bool {
+    on_loopback_only(listeners(root), port)
+}
+
+fn on_loopback_only(listeners: impl Iterator<Item = SocketAddr>, port: u16) -> bool {
+    let mut found = false;
+    for listener in listeners.filter(|listener| listener.port() == port) {
+        if !listener.ip().is_loopback() {
+            return false;
+        }
+        found = true;
+    }
+    found
+}
+
+/// The listeners in both tables, read as they are asked for.
+fn listeners(root: &Path) -> impl Iterator<Item = SocketAddr> {
+    let tables = ["proc/net/tcp", "proc/net/tcp6"].map(|table| root.join(table));
+    tables.into_iter().filter_map(|table| read::open(&table)).flat_map(table_listeners)
+}
+
+/// The listeners in one table. They come before the connections; lines that do not look as they should are skipped.
+fn table_listeners(table: impl Read) -> impl Iterator<Item = SocketAddr> {
+    let lines = BufReader::with_capacity(LINE, table.take(LIMIT)).lines().map_while(Result::ok);
+    lines.take_while(|line| !is_connection(line)).filter_map(|line| listener(&line))
+}
+
+fn is_connection(line: &str) -> bool {
+    let state = line.split_ascii_whitespace().nth(3);
+    state.is_some_and(|state| state != LISTEN && state.len() == 2 && u8::from_str_radix(state, 16).is_ok())
 }
 
 /// The local address of a line, if it is a listener's: `  0: 0100007F:6987 00000000:0000 0A …`.
@@ -85,7 +120,8 @@ mod tests {
 
     fn table(rows: &[(&str, &str)]) -> Listeners {
         let rows = rows.iter().map(|(local, state)| format!("   0: {local} 00000000:0000 {state} 00000000:00000000\n"));
-        Listeners(listeners(&format!("{HEADER}{}", rows.collect::<String>())))
+        let text = format!("{HEADER}{}", rows.collect::<String>());
+        Listeners(table_listeners(text.as_bytes()).collect())
     }
 
     #[test]
@@ -123,6 +159,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(Listeners::look(Path::new("/")).loopback_only(port));
+        assert!(loopback_only(Path::new("/"), port));
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn nothing_is_read_behind_the_first_connection() {
+        let all = table(&[("0100007F:0001", "0A"), ("0100007F:0002", "01"), ("0100007F:0003", "0A")]);
+        assert_eq!(all.0, ["127.0.0.1:1".parse().unwrap()]);
     }
 
     #[test]
@@ -139,6 +183,7 @@ mod tests {
         fn no_line_makes_the_parser_fail(line in "\\PC*", local in "[0-9A-Fa-f:é]{0,40}") {
             let _ = listener(&line);
             let _ = listener(&format!("0: {local} x 0A"));
+            let _ = is_connection(&line);
         }
     }
 }

@@ -44,8 +44,8 @@ pub fn names(folder: &Path, limit: usize) -> impl Iterator<Item = String> + use<
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
 }
 
-/// Opens without waiting: a FIFO in the place of a file would block for ever.
-fn open(path: &Path) -> Option<File> {
+/// A regular file, opened without waiting: a FIFO in its place would block for ever.
+pub fn open(path: &Path) -> Option<File> {
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok()?;
     file.metadata().ok()?.is_file().then_some(file)
 }

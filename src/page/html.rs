@@ -73,7 +73,10 @@ fn pill(state: State) -> (&'static str, &'static str) {
 fn advice(state: State, ssh: bool) -> &'static str {
     match state {
         State::Unknown | State::Preparing | State::ServicesStarting => "This page refreshes itself.",
-        State::Starting | State::Restarting => "This page refreshes itself and gives way to the app.",
+        State::Starting | State::Restarting => {
+            "This page refreshes itself until the app takes over its port. If nothing answers then, the app is still \
+             loading: try again in a moment."
+        }
         State::AppReady => "Load this page again to see it.",
         State::SshOnly if ssh => "The container is up and waits for you.",
         State::SshOnly => "The container is up.",
@@ -88,7 +91,7 @@ fn services(page: &mut String, services: &[ServiceLine]) -> fmt::Result {
     if services.is_empty() {
         return Ok(());
     }
-    page.write_str("<section>\n<h2>What is running</h2>\n<ul>\n")?;
+    page.write_str("<section>\n<h2>Services</h2>\n<ul>\n")?;
     for service in services {
         let tone = match service.state {
             ServiceState::Ready => "good",
