@@ -272,3 +272,31 @@ fn a_file_on_the_volume_adds_no_line_to_sshd_s_config_by_its_name() {
     std::fs::copy(place.at("state/ssh/ssh_host_ed25519_key"), &evil).unwrap();
     assert_eq!(place.prepare().paths, [place.at("state/ssh/ssh_host_ed25519_key")]);
 }
+
+#[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
+fn real_read_only_mount_of_an_open_key_is_copied_for_sshd() {
+    use nix::mount::{MsFlags, mount};
+    let place = Place::new();
+    place.keygen("state/ssh/ssh_host_ed25519_key", &["-t", "ed25519"]);
+    let folder = place.at("state/ssh");
+    let path = folder.join("ssh_host_ed25519_key");
+    std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    std::fs::remove_file(with_pub(&path)).unwrap();
+    // A thread of its own, since the namespace is the thread's.
+    let boot = std::thread::spawn(move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        mount(Some(&folder), &folder, none, MsFlags::MS_BIND, none).unwrap();
+        mount(none, &folder, none, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, none).unwrap();
+        let (first, second) = (place.prepare(), place.prepare());
+        (place, first, second)
+    });
+    let (place, first, second) = boot.join().unwrap();
+    let copy = place.at("run/ssh/ssh_host_ed25519_key");
+    assert_eq!(first.paths, std::slice::from_ref(&copy));
+    assert_eq!((mode(&copy), mode(&path)), (0o600, 0o640));
+    assert_eq!(first.fingerprints, [print_of(&path)]);
+    assert_eq!(second, first);
+}
