@@ -80,8 +80,6 @@ struct Engine<'a> {
     sweeping: bool,
     /// Somebody who is not our child and has to end before we leave.
     stranger: Option<OwnedFd>,
-    /// Whether the memory that the last events needed was given back.
-    settled: bool,
     /// Whether the last batch of exits may not have been all: no further SIGCHLD tells of those.
     more_exits: bool,
     exit: Option<i32>,
@@ -114,7 +112,6 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         sweep: None,
         sweeping: false,
         stranger: None,
-        settled: false,
         more_exits: false,
         exit: None,
     };
@@ -162,24 +159,24 @@ impl<'a> Engine<'a> {
     fn wait(&mut self) {
         let now = Instant::now();
         let preparing = self.preparation.as_ref().map(|preparation| preparation.deadline);
-        let settling = (!self.settled).then(|| now + SETTLED);
         let at_once = self.more_exits.then_some(now);
         let due = self.machine.next_deadline().into_iter().chain(preparing).min();
-        let deadline = due.into_iter().chain(settling).chain(at_once).min();
-        let timeout = deadline.map_or(PollTimeout::NONE, |at| {
-            // Rounded up: a wake-up before the time would only lead to another one.
-            let millis = at.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
-            PollTimeout::try_from(u32::try_from(millis).unwrap_or(u32::MAX).min(0x7fff_ffff))
-                .unwrap_or(PollTimeout::MAX)
-        });
+        let deadline = due.into_iter().chain(at_once).min();
         let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let pipe = self.preparation.as_ref().and_then(|preparation| preparation.pipe.as_ref());
         watched.extend(pipe.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
         let piped = pipe.is_some();
         watched.extend(self.stranger.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         watched.extend(self.control.iter().flat_map(Server::descriptors).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        let woken = poll(&mut watched, timeout).unwrap_or(0);
-        self.settled &= woken == 0;
+        let settles_at = now + SETTLED;
+        let settles = deadline.is_none_or(|deadline| deadline > settles_at);
+        let nothing = poll(&mut watched, timeout(if settles { Some(settles_at) } else { deadline })) == Ok(0);
+        if nothing && settles {
+            // Back to sleep at once, before any other code is touched and so read again.
+            let timeout = timeout(deadline);
+            sys::release_program_memory();
+            let _ = poll(&mut watched, timeout);
+        }
         let mut spoke: VecDeque<bool> = watched.iter().map(|fd| fd.any().unwrap_or(false)).collect();
         drop(watched);
         let mut heard = || spoke.pop_front().unwrap_or(false);
@@ -207,10 +204,6 @@ impl<'a> Engine<'a> {
         if stranger_left {
             self.stranger = None;
             self.look_around();
-        }
-        if woken == 0 && !self.settled && now.elapsed() >= SETTLED {
-            sys::release_program_memory();
-            self.settled = true;
         }
         // Whatever else woke us: who keeps devinit busy must not make it late.
         if due.is_some_and(|due| due <= Instant::now()) {
@@ -471,6 +464,14 @@ impl<'a> Engine<'a> {
             Report::Killing(why) => warn!("{why} and are killed"),
         }
     }
+}
+
+/// Rounded up: a wake-up before the time would only lead to another one.
+fn timeout(deadline: Option<Instant>) -> PollTimeout {
+    deadline.map_or(PollTimeout::NONE, |at| {
+        let millis = at.saturating_duration_since(Instant::now()).as_nanos().div_ceil(1_000_000);
+        PollTimeout::try_from(u32::try_from(millis).unwrap_or(u32::MAX).min(0x7fff_ffff)).unwrap_or(PollTimeout::MAX)
+    })
 }
 
 fn seconds(duration: Duration) -> String {
