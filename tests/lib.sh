@@ -224,7 +224,7 @@ make_stand_in() {
         rm -f "$tarball" "$tarball.sha256"
         root=$(mktemp -d "$state/debootstrap.XXXXXX")
         interruptible timeout 600 debootstrap --variant=minbase --include="$stand_in_packages" "$stand_in_suite" "$root" \
-            "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$state/debootstrap.log" || {
+            ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$state/debootstrap.log" || {
             tail -n 20 "$state/debootstrap.log" >&2
             rm -rf "$root"
             fail "debootstrap could not make the stand-in base"
