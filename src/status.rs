@@ -11,6 +11,7 @@ use crate::engine::control::{self, Answer, Query};
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::machine::Listeners;
 use crate::note::{LONGEST_NOTE, Level, Note};
+use crate::outlook;
 use crate::paths;
 use crate::plan::APP;
 use crate::prepare::write::{self, Attributes, WriteError};
@@ -123,16 +124,7 @@ impl Status {
     #[must_use]
     pub fn pending(&self) -> bool {
         let Some(engine) = &self.engine else { return false };
-        engine.phase == Phase::Preparing
-            || engine.services.iter().any(|service| {
-                !service.stand_in
-                    && match service.state {
-                        ServiceState::Waiting | ServiceState::Starting | ServiceState::BackingOff => true,
-                        ServiceState::Stopping | ServiceState::Ready | ServiceState::Done | ServiceState::Failed => {
-                            false
-                        }
-                    }
-            })
+        engine.phase == Phase::Preparing || outlook::pending(engine).next().is_some()
     }
 
     /// Whether something failed for good.

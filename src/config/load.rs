@@ -16,11 +16,7 @@ use super::model::{Config, OnError};
 use super::node::{Map, Mark, Node, Value};
 use super::problem::{Finding, Problem, Severity};
 use super::yaml;
-
-/// The main file, if no other is named.
-pub const DEFAULT_FILE: &str = "/etc/devinit/config.yaml";
-/// The folder of the drop-ins.
-pub const DROP_INS: &str = "/etc/devinit/conf.d";
+use crate::paths;
 
 /// Where a config comes from. Later ones are laid over earlier ones.
 #[derive(Clone)]
@@ -44,8 +40,8 @@ impl Sources {
         let named = explicit.map(Path::to_path_buf).or(variable);
         Self {
             main_required: named.is_some(),
-            main: named.unwrap_or_else(|| PathBuf::from(DEFAULT_FILE)),
-            drop_ins: Some(PathBuf::from(DROP_INS)),
+            main: named.unwrap_or_else(|| PathBuf::from(paths::CONFIG)),
+            drop_ins: Some(PathBuf::from(paths::DROP_INS)),
             extra: Vec::new(),
         }
     }
@@ -300,7 +296,7 @@ mod tests {
         let sources = Sources::from_environment(None, &variable);
         assert_eq!((sources.main, sources.main_required), (PathBuf::from("/a.yaml"), true));
         let sources = Sources::from_environment(None, &env(&[("DEVINIT_CONFIG", "")]));
-        assert_eq!((sources.main, sources.main_required), (PathBuf::from(DEFAULT_FILE), false));
+        assert_eq!((sources.main, sources.main_required), (PathBuf::from(paths::CONFIG), false));
     }
 
     #[test]

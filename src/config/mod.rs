@@ -15,7 +15,7 @@ pub mod model;
 pub mod schema;
 pub mod signal;
 
-pub use load::{Broken, DEFAULT_FILE, DROP_INS, Loaded, Sources, load};
+pub use load::{Broken, Loaded, Sources, load};
 pub use model::Config;
 pub use problem::{Problem, Severity};
 pub use schema::schema;

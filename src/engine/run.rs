@@ -220,7 +220,7 @@ impl<'a> Engine<'a> {
                 self.more_exits = false;
                 break;
             };
-            let end = match change {
+            let mut end = match change {
                 Change::Exited(code) => End::Code(code),
                 Change::Killed(signal) => End::Signal(signal),
                 Change::Stopped(signal) => {
@@ -232,7 +232,6 @@ impl<'a> Engine<'a> {
                 }
             };
             any = true;
-            let mut end = end;
             let service = self.machine.service_of(pid);
             let leaves_group = service.is_some_and(|service| service.kind != Kind::Oneshot);
             if let Some(failure) = service.and_then(|service| self.launcher.failure(pid, service)) {

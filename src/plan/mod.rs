@@ -91,7 +91,8 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
 
     let merged = environment::merge(&facts.environment, &config.environment, &config.path);
     let for_services = environment::for_services(&merged, &resolved.secrets);
-    let for_sessions = without(environment::for_sessions(&merged, &config.ssh.environment.deny), &resolved.secrets);
+    let denied = [config.ssh.environment.deny.as_slice(), &resolved.secrets].concat();
+    let for_sessions = environment::for_sessions(&merged, &denied);
 
     let mut ssh = plan_ssh(config, facts, &resolved, &for_sessions, &users, &mut notes);
     if rescue.is_some() {
@@ -249,11 +250,6 @@ fn plan_profile(
         on_login: config.hooks.on_login.clone(),
     });
     Some(Profile { snippet, environment: environment::root_snippet(environment) })
-}
-
-fn without(mut environment: BTreeMap<String, String>, names: &[String]) -> BTreeMap<String, String> {
-    environment.retain(|name, _| !names.contains(name));
-    environment
 }
 
 fn default_shell() -> PathBuf {

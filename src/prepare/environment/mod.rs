@@ -6,12 +6,10 @@ mod users;
 use std::collections::BTreeMap;
 
 use super::keys::CONSUMED;
+use crate::engine::spawn::DEFAULT_PATH;
 
 pub use profile::{Profile, profile_snippet, root_snippet};
 pub use users::{EnvUser, FromEnvironment, users_from_environment};
-
-/// PATH where nobody set one.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Variables by name.
 pub type Environment = BTreeMap<String, String>;
