@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod fetch;
+pub mod first_run;
 pub mod greeting;
 pub mod health;
 pub mod log;

@@ -5,8 +5,9 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
+use super::first_run::{Proxies, Proxy};
 use super::model::{Command, KeyPlace, KeySource, Version};
 
 impl TryFrom<u32> for Version {
@@ -82,6 +83,34 @@ impl<'de> Deserialize<'de> for KeySource {
 
             fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<KeySource, A::Error> {
                 KeyPlace::deserialize(MapAccessDeserializer::new(entries)).map(KeySource::From)
+            }
+        }
+
+        deserializer.deserialize_any(Form)
+    }
+}
+
+impl<'de> Deserialize<'de> for Proxy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+
+        impl<'de> Visitor<'de> for Form {
+            type Value = Proxy;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`inherit`, `none`, or `{http: URL, https: URL, all: URL, no_proxy: HOSTS}`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Proxy, E> {
+                match text {
+                    "inherit" => Ok(Proxy::Inherit),
+                    "none" => Ok(Proxy::None),
+                    _ => Err(E::invalid_value(Unexpected::Other("text"), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Proxy, A::Error> {
+                Proxies::deserialize(MapAccessDeserializer::new(entries)).map(Proxy::Set)
             }
         }
 

@@ -11,6 +11,7 @@ mod problem;
 mod yaml;
 
 pub mod duration;
+pub mod first_run;
 pub mod model;
 pub mod schema;
 pub mod signal;

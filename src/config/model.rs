@@ -11,6 +11,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::first_run::{FirstRun, Proxy};
 use super::{duration, schema};
 
 /// devinit's config: `/etc/devinit/config.yaml` with the drop-ins of `/etc/devinit/conf.d` merged over it.
@@ -31,6 +32,10 @@ pub struct Config {
     pub environment: BTreeMap<String, String>,
     /// Folders put in front of PATH, everywhere.
     pub path: Vec<String>,
+    /// Proxies for the first run.
+    pub proxy: Proxy,
+    /// What is installed the first time.
+    pub first_run: FirstRun,
     /// Scripts that run at set moments.
     pub hooks: Hooks,
     /// Processes that run beside sshd and the app, by name.

@@ -1,4 +1,9 @@
-//! Small texts from the web: authorized keys. Runs in children of PID 1.
+//! What comes from the web: small texts (authorized keys) and downloads. Runs in children of PID 1.
+
+pub mod checksum;
+pub mod client;
+pub mod failure;
+pub mod unpack;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -8,6 +13,9 @@ use anyhow::{Context, Result, anyhow};
 use ureq::Agent;
 use ureq::Proxy;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+pub use client::{Client, Settings};
+pub use failure::{Failure, Retry};
 
 /// Fetches a text of at most `limit` bytes over http or https; everything together takes at most `timeout`.
 ///
