@@ -1,6 +1,7 @@
 //! The config: load, merge, check.
 
 mod check;
+mod cycle;
 mod decode;
 mod expand;
 mod forms;
@@ -16,6 +17,7 @@ pub mod model;
 pub mod schema;
 pub mod signal;
 
+pub(crate) use cycle::cycles;
 pub use load::{Broken, Loaded, Sources, load};
 pub use model::Config;
 pub use problem::{Problem, Severity};

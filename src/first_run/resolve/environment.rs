@@ -1,0 +1,95 @@
+//! The environment of the programs that tasks run.
+
+use std::collections::BTreeMap;
+
+use super::Ground;
+use crate::config::Config;
+use crate::config::first_run::{Proxies, Proxy};
+use crate::config::model::{KeyPlace, KeySource, Password};
+use crate::prepare::accounts::Account;
+use crate::prepare::environment::{for_services, merge};
+
+type Environment = BTreeMap<String, String>;
+
+/// What all tasks have: the container's variables with the config's over them, without what devinit uses up itself.
+pub(super) fn base(config: &Config, ground: &Ground) -> Environment {
+    for_services(&merge(&ground.environment, &config.environment, &config.path), &consumed(config))
+}
+
+/// Variables that the config names as the source of a password or of keys.
+fn consumed(config: &Config) -> Vec<String> {
+    let passwords = config.users.values().filter_map(|user| match &user.password {
+        Some(Password::Env(name)) => Some(name.clone()),
+        _ => None,
+    });
+    let keys = config.users.values().flat_map(|user| user.authorized_keys.iter().flatten());
+    let keys = keys.filter_map(|source| match source {
+        KeySource::From(KeyPlace::Env(name)) => Some(name.clone()),
+        _ => None,
+    });
+    passwords.chain(keys).collect()
+}
+
+/// The environment of one task. `own` is what its step sets, over all others.
+pub(super) fn of_task(base: &Environment, account: &Account, path: &str, own: &Environment) -> Environment {
+    let mut environment = base.clone();
+    let variables = [
+        ("HOME", account.home.to_string_lossy().into_owned()),
+        ("USER", account.name.clone()),
+        ("LOGNAME", account.name.clone()),
+        ("SHELL", account.shell.to_string_lossy().into_owned()),
+        ("PATH", path.to_owned()),
+    ];
+    environment.extend(variables.map(|(name, value)| (name.to_owned(), value)));
+    environment.extend(own.clone());
+    environment
+}
+
+/// The variables that programs take proxies from; each stands in small letters as well.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/// Whether a variable is for a proxy: `http_proxy`, `NO_PROXY`, `npm_config_https_proxy`.
+pub(super) fn is_proxy(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("_proxy")
+}
+
+/// The proxies that the config, or else the variables, ask for. Capital letters go first, as for devinit's own
+/// downloads.
+pub(super) fn proxies(wanted: &Proxy, environment: &Environment) -> Proxies {
+    let variable = |name: &str| {
+        [name.to_owned(), name.to_ascii_lowercase()]
+            .iter()
+            .find_map(|name| environment.get(name).filter(|value| !value.is_empty()).cloned())
+    };
+    match wanted {
+        Proxy::None => Proxies::default(),
+        Proxy::Set(proxies) => proxies.clone(),
+        Proxy::Inherit => {
+            let [http, https, all, no_proxy] = PROXIES.map(variable);
+            Proxies { http, https, all, no_proxy }
+        }
+    }
+}
+
+/// Makes the variables say what the config does: programs look at the ones in capitals, or in small letters, or both.
+pub(super) fn set_proxies(wanted: &Proxy, environment: &mut Environment) {
+    if !matches!(wanted, Proxy::Inherit) {
+        environment.retain(|name, _| !is_proxy(name));
+    }
+    let Proxies { http, https, all, no_proxy } = proxies(wanted, environment);
+    // apt, npm and others don't know ALL_PROXY. What they make of socks is for them to say, so that stays where it is.
+    let for_each = match wanted {
+        Proxy::Set(_) => all.clone().filter(|url| !url.starts_with("socks")),
+        _ => None,
+    };
+    let values = [http.or_else(|| for_each.clone()), https.or(for_each), all, no_proxy];
+    for (name, value) in PROXIES.iter().zip(values) {
+        let Some(value) = value else { continue };
+        for name in [(*name).to_owned(), name.to_ascii_lowercase()] {
+            let variable = environment.entry(name).or_default();
+            if variable.is_empty() {
+                variable.clone_from(&value);
+            }
+        }
+    }
+}

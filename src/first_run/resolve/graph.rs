@@ -1,0 +1,74 @@
+//! Which task needs which.
+
+use std::collections::BTreeMap;
+
+use super::{Draft, name};
+use crate::config::cycles;
+use crate::config::first_run::Step;
+
+/// For each task the indexes of those that it needs, in order and each once.
+pub(super) fn needs(steps: &[Step], drafts: &[Draft<'_>]) -> Result<Vec<Vec<usize>>, String> {
+    let steps = Steps::new(steps, drafts)?;
+    let needs: Vec<Vec<usize>> = drafts.iter().map(|draft| steps.needs(draft)).collect::<Result<_, _>>()?;
+    match cycles(&needs).first() {
+        None => Ok(needs),
+        Some(cycle) => {
+            let named = |task: &usize| drafts.get(*task).map_or("", |draft| draft.name.as_str());
+            let circle: Vec<&str> = cycle.iter().chain(cycle.first()).map(named).collect();
+            let circle = circle.join(" → ");
+            Err(format!("first-run steps wait for each other: {circle}; take one of these out of `needs`"))
+        }
+    }
+}
+
+/// The steps of the config and the tasks that they became.
+struct Steps<'a> {
+    by_name: BTreeMap<&'a str, Vec<usize>>,
+    by_kind: BTreeMap<&'a str, Vec<usize>>,
+    tasks: Vec<Vec<usize>>,
+    main: Vec<Option<usize>>,
+}
+
+impl<'a> Steps<'a> {
+    fn new(steps: &'a [Step], drafts: &[Draft<'_>]) -> Result<Self, String> {
+        let mut tasks = vec![Vec::new(); steps.len()];
+        let mut main = vec![None; steps.len()];
+        for (task, draft) in drafts.iter().enumerate() {
+            if let (Some(tasks), Some(main)) = (tasks.get_mut(draft.step), main.get_mut(draft.step)) {
+                tasks.push(task);
+                if draft.part.suffix.is_empty() {
+                    *main = Some(task);
+                }
+            }
+        }
+        let (mut by_name, mut by_kind) = (BTreeMap::new(), BTreeMap::<_, Vec<usize>>::new());
+        for ((number, step), tasks) in steps.iter().enumerate().zip(&tasks) {
+            if by_name.insert(name(step), tasks.clone()).is_some() {
+                return Err(format!("two first-run steps are called {}; give one of them a name", name(step)));
+            }
+            by_kind.entry(step.kind()).or_default().push(number);
+        }
+        Ok(Self { by_name, by_kind, tasks, main })
+    }
+
+    fn needs(&self, draft: &Draft<'_>) -> Result<Vec<usize>, String> {
+        let mut needs = Vec::new();
+        for wanted in draft.wanted.common().needs {
+            let tasks = self.by_name.get(wanted.as_str());
+            needs.extend(tasks.ok_or_else(|| format!("{} needs {wanted}, which is no first-run step", draft.name))?);
+        }
+        if !draft.part.suffix.is_empty() {
+            needs.extend(self.main.get(draft.step).copied().flatten());
+        }
+        let kinds = draft.part.after.iter().filter_map(|kind| self.by_kind.get(kind)).flatten();
+        for step in kinds.filter(|step| **step != draft.step) {
+            match self.main.get(*step).copied().flatten() {
+                Some(main) => needs.push(main),
+                None => needs.extend(self.tasks.get(*step).into_iter().flatten()),
+            }
+        }
+        needs.sort_unstable();
+        needs.dedup();
+        Ok(needs)
+    }
+}
