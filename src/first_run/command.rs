@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
 
 use super::lock::Lock;
@@ -68,7 +69,7 @@ struct Prepared {
 fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure> {
     let ground = Ground {
         environment: environment(),
-        database: accounts::read(Path::new("/etc")).unwrap_or_else(|_| accounts::public(Path::new("/etc"))),
+        database: accounts::read_public(Path::new("/etc")),
         uid: geteuid().as_raw(),
         gid: nix::unistd::getegid().as_raw(),
         // Downloads are nobody's: whoever fills a bundle need not have the users of the image.
@@ -169,7 +170,7 @@ impl Prepared {
         let end = runner::run(Run {
             tasks,
             nodes: self.nodes(options, &done),
-            versions: done.into_iter().map(Option::flatten).collect(),
+            versions: done.into_iter().map(|done| done.and_then(|done| done.version)).collect(),
             ground: &self.ground,
             parallel: usize::try_from(config.first_run.parallel).unwrap_or(1),
             progress: self.progress(),
@@ -222,12 +223,12 @@ impl Prepared {
         Ok(lock)
     }
 
-    fn nodes(&self, options: &cli::FirstRun, done: &[Option<Option<String>>]) -> Vec<Node> {
+    fn nodes(&self, options: &cli::FirstRun, done: &[Option<Done>]) -> Vec<Node> {
         let root = geteuid().is_root();
         let forced = |task: &Task| {
             options.force && (options.only.is_empty() || options.only.iter().any(|step| is_part(&task.name, step)))
         };
-        let node = |(task, done): (&Task, &Option<Option<String>>)| Node {
+        let node = |(task, done): (&Task, &Option<Done>)| Node {
             needs: task.needs.clone(),
             timeout: task.timeout,
             retries: task.retries,
@@ -255,13 +256,13 @@ impl Prepared {
         nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).is_ok().then_some(path)
     }
 
-    fn print_plan(&self, options: &cli::FirstRun, done: &[Option<Option<String>>]) -> i32 {
+    fn print_plan(&self, options: &cli::FirstRun, done: &[Option<Done>]) -> i32 {
         let mut progress = self.progress();
         let tasks = &self.resolved.tasks;
         progress.tasks = tasks.iter().map(|task| describe(tasks, task)).collect();
         for (told, done) in progress.tasks.iter_mut().zip(done) {
-            if let Some(version) = done {
-                (told.state, told.version) = (State::Unchanged, version.clone());
+            if let Some(done) = done {
+                (told.state, told.version) = (State::Unchanged, done.version.clone());
             }
         }
         super::show::plan(&progress, options.json, &mut std::io::stdout());
@@ -269,8 +270,14 @@ impl Prepared {
     }
 }
 
-/// For each task: none if it is still to do, else the version that is installed, if it has one. Looked at as its owner.
-fn done(tasks: &[Task]) -> Result<Vec<Option<Option<String>>>, Failure> {
+/// What is known of a task that is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Done {
+    version: Option<String>,
+}
+
+/// For each task what is known of it if it is done. Looked at as its owner.
+fn done(tasks: &[Task]) -> Result<Vec<Option<Done>>, Failure> {
     let own = geteuid();
     let mut found = vec![None; tasks.len()];
     let mut others: Vec<&Account> = Vec::new();
@@ -297,7 +304,7 @@ fn done(tasks: &[Task]) -> Result<Vec<Option<Option<String>>>, Failure> {
     Ok(found)
 }
 
-fn look(task: &Task) -> Option<Option<String>> {
+fn look(task: &Task) -> Option<Done> {
     let record = record::read(&task.owner.place.state(), &task.name)?;
-    task.is_done(Some(&record)).then_some(record.installed.version)
+    task.is_done(Some(&record)).then_some(Done { version: record.installed.version })
 }
