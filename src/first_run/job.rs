@@ -104,6 +104,16 @@ impl Job<'_> {
         Ok(text)
     }
 
+    /// Where a URL redirects to, made absolute; the URL itself if it does not.
+    ///
+    /// While a bundle is filled, it is kept there as well.
+    ///
+    /// # Errors
+    /// As [`crate::fetch::Client::redirect`].
+    pub fn redirect(&mut self, url: &str) -> Result<String, Failure> {
+        self.sources.client.redirect(url)
+    }
+
     /// Downloads a file, continues what an earlier attempt began, and checks it. Returns where it is: in [`Job::work`],
     /// under the last part of the URL.
     ///
