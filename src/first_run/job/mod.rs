@@ -94,7 +94,7 @@ impl Job<'_> {
     /// As [`crate::fetch::Client::text`].
     pub fn text(&mut self, url: &str) -> Result<String, Failure> {
         self.log(&format!("GET {}", redacted(url)));
-        let text = self.sources.client.text(&self.sources.locate(url), LONGEST_TEXT).map_err(|f| self.missing(f))?;
+        let text = self.sources.client.text(url, LONGEST_TEXT).map_err(|f| self.missing(f))?;
         self.add_to_bundle(url, "", text.as_bytes())?;
         Ok(text)
     }
@@ -107,7 +107,7 @@ impl Job<'_> {
     /// As [`crate::fetch::Client::redirect`].
     pub fn redirect(&mut self, url: &str) -> Result<String, Failure> {
         self.log(&format!("GET {}", redacted(url)));
-        let location = self.sources.client.redirect(&self.sources.locate(url)).map_err(|f| self.missing(f))?;
+        let location = self.sources.client.redirect(url).map_err(|f| self.missing(f))?;
         self.add_to_bundle(url, ".location", location.as_bytes())?;
         Ok(location)
     }
@@ -132,12 +132,9 @@ impl Job<'_> {
         if !asset.sha256.as_ref().is_some_and(|wanted| checksum::of_file(&to).is_ok_and(|sha256| sha256 == *wanted)) {
             self.fetch(asset, name, &to)?;
         }
-        if let Some(bundle) = self.bundle {
-            let place = bundle.join(self.sources.path_in_bundle(&asset.url));
-            place::file(&to, &place, 0o644)?;
-            return Ok(place);
-        }
-        Ok(to)
+        let Some(place) = self.in_bundle(&asset.url) else { return Ok(to) };
+        place::file(&to, &place, 0o644)?;
+        Ok(place)
     }
 
     fn fetch(&mut self, asset: &Asset, name: &str, to: &Path) -> Result<(), Failure> {
@@ -152,7 +149,7 @@ impl Job<'_> {
         let report = &mut self.report;
         let client = &self.sources.client;
         client
-            .download(&self.sources.locate(&asset.url), to, &mut |done, total| {
+            .download(&asset.url, to, &mut |done, total| {
                 report(Report::Bytes { done, total });
                 match total {
                     Some(total) if !std::mem::replace(&mut asked, true) => room(total, done),
@@ -237,12 +234,17 @@ impl Job<'_> {
     }
 
     fn add_to_bundle(&self, url: &str, suffix: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let Some(bundle) = self.bundle else { return Ok(()) };
-        let mut place = bundle.join(self.sources.path_in_bundle(url)).into_os_string();
+        let Some(place) = self.in_bundle(url) else { return Ok(()) };
+        let mut place = place.into_os_string();
         place.push(suffix);
         let place = PathBuf::from(place);
-        make_folder(place.parent().unwrap_or(bundle))?;
+        make_folder(place.parent().unwrap_or(&place))?;
         write::write(&place, bytes, Attributes::own(0o644)).map_err(|error| Failure::permanent(error.to_string()))
+    }
+
+    /// Where what comes from a URL goes in the bundle that is being filled.
+    fn in_bundle(&self, url: &str) -> Option<PathBuf> {
+        Some(self.bundle?.join(self.sources.bundled(url)?))
     }
 
     /// What is missing in a bundle was not there when it was filled, or is asked for since.
