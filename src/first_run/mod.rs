@@ -26,6 +26,7 @@ pub mod resolve;
 pub mod runner;
 pub mod scheduler;
 pub mod source;
+pub mod space;
 pub mod task;
 pub mod worker;
 
