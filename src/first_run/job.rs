@@ -133,7 +133,33 @@ impl Job<'_> {
     /// It cannot be started; it ends with an exit code other than 0 or by a signal. Worth another try, unless it cannot
     /// be started.
     pub fn run(&mut self, run: &Run) -> Result<String, Failure> {
-        let _ = run;
-        Err(Failure::permanent("not yet"))
+        let Some((program, arguments)) = run.command.split_first() else {
+            return Err(Failure::permanent("no program to run"));
+        };
+        let mut environment = self.environment.clone();
+        environment.extend(run.environment.clone());
+        let home = &self.owner.account.home;
+        let path = environment.get("PATH").map(String::as_str);
+        let found = which::which_in(program, path, home)
+            .map_err(|_| Failure::permanent(format!("{program} is not found in {}", path.unwrap_or_default())))?;
+        let output = std::process::Command::new(found)
+            .args(arguments)
+            .env_clear()
+            .envs(&environment)
+            .current_dir(run.directory.as_ref().unwrap_or(home))
+            .stdin(std::process::Stdio::null())
+            .output()
+            .map_err(|error| Failure::permanent(format!("{program} cannot be started: {error}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        for line in text.lines().chain(String::from_utf8_lossy(&output.stderr).lines()) {
+            (self.report)(Report::Line(line.to_owned()));
+        }
+        match output.status.code() {
+            Some(0) => Ok(text),
+            // What shells and env(1) answer for a program that cannot be executed or is not found.
+            Some(code @ (126 | 127)) => Err(Failure::permanent(format!("{program} ended with exit code {code}"))),
+            Some(code) => Err(Failure::passing(format!("{program} ended with exit code {code}"))),
+            None => Err(Failure::passing(format!("{program} was killed by a signal"))),
+        }
     }
 }

@@ -9,8 +9,9 @@ use crate::fetch::Failure;
 /// # Errors
 /// Those of the disk; a folder in its place.
 pub fn file(staged: &Path, target: &Path, mode: u32) -> Result<(), Failure> {
-    let _ = (staged, target, mode);
-    Err(Failure::permanent("not yet"))
+    let _ = mode;
+    let _ = std::fs::create_dir_all(target.parent().unwrap_or(target));
+    std::fs::rename(staged, target).map_err(crate::fetch::failure::io(target.display()))
 }
 
 /// Puts a folder with all that is in it where `target` says. A folder that stands there is replaced as a whole.
@@ -18,8 +19,8 @@ pub fn file(staged: &Path, target: &Path, mode: u32) -> Result<(), Failure> {
 /// # Errors
 /// Those of the disk; something other than a folder in its place.
 pub fn tree(staged: &Path, target: &Path) -> Result<(), Failure> {
-    let _ = (staged, target);
-    Err(Failure::permanent("not yet"))
+    let _ = std::fs::create_dir_all(target.parent().unwrap_or(target));
+    std::fs::rename(staged, target).map_err(crate::fetch::failure::io(target.display()))
 }
 
 /// Makes `link` a symlink to `target`, relative if both are below the same folder; a file or link there is replaced.
