@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
 
 use super::lock::Lock;
-use super::progress::{self, Progress, State};
+use super::progress::{Progress, State};
 use super::resolve::{Ground, Resolved, resolve};
 use super::runner::{self, Run, describe};
 use super::scheduler::Node;

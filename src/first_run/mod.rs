@@ -25,6 +25,7 @@ pub mod record;
 pub mod resolve;
 pub mod runner;
 pub mod scheduler;
+pub mod show;
 pub mod source;
 pub mod space;
 pub mod task;

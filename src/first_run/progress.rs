@@ -111,7 +111,13 @@ pub enum State {
 /// cleaned and cut, and of more than 1000 tasks the first are taken.
 #[must_use]
 pub fn read(path: &Path) -> Option<Progress> {
-    let progress: Progress = serde_json::from_slice(&record::bounded(path, LONGEST)?).ok()?;
+    parse(&record::bounded(path, LONGEST)?)
+}
+
+/// As [`read`], from what was read already.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Option<Progress> {
+    let progress: Progress = serde_json::from_slice(bytes).ok()?;
     (progress.schema == 1).then(|| progress.cleaned())
 }
 

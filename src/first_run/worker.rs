@@ -172,7 +172,7 @@ fn install(
         return Ok(Installed::default());
     }
     // Should it be done again, nothing shall say that it is done until it is.
-    record::remove(state, &task.name);
+    record::remove(state, &task.name)?;
     let mut installed = task.installer.install(&mut job)?;
     installed.files.extend(mark(task)?);
     for path in task.creates.iter().chain(&installed.files) {
