@@ -62,12 +62,7 @@ impl Attempt {
     ///
     /// # Errors
     /// Those of pipe(2) and fork(2).
-    pub fn start(
-        index: usize,
-        task: &Task,
-        ground: &Ground,
-        lifeline: &mut Lifeline,
-    ) -> io::Result<Self> {
+    pub fn start(index: usize, task: &Task, ground: &Ground, lifeline: &mut Lifeline) -> io::Result<Self> {
         let (read, write) = io::pipe()?;
         let life = lifeline.read.try_clone()?;
         match sys::fork()? {
@@ -170,7 +165,9 @@ impl Attempt {
         outcome.unwrap_or_else(|| {
             let failure = match status {
                 _ if self.kill_at.is_some() => Failure::passing("it was ended"),
-                Ok(WaitStatus::Signaled(_, signal, _)) => Failure::passing(format!("its worker was killed by {signal}")),
+                Ok(WaitStatus::Signaled(_, signal, _)) => {
+                    Failure::passing(format!("its worker was killed by {signal}"))
+                }
                 _ => Failure::passing("its worker ended without a word"),
             };
             Outcome { failure: Some(failure), ..Outcome::default() }

@@ -179,6 +179,9 @@ impl Prepared {
             published,
         })
         .map_err(crate::fetch::failure::io("it cannot begin"))?;
+        if lock.is_some() {
+            settle(tasks);
+        }
         Ok(match end.stopped_by {
             Some(signal) => 128 + signal,
             None => i32::from(end.progress.missing().next().is_some()),
@@ -307,4 +310,31 @@ fn done(tasks: &[Task]) -> Result<Vec<Option<Done>>, Failure> {
 fn look(task: &Task) -> Option<Done> {
     let record = record::read(&task.owner.place.state(), &task.name)?;
     task.is_done(Some(&record)).then_some(Done { version: record.installed.version })
+}
+
+/// Brings to the disk what was installed. It is no failure if that cannot be: the records hold until the machine goes
+/// down, and the next run tries again.
+fn settle(tasks: &[Task]) {
+    let mut owners: Vec<&Owner> = Vec::new();
+    for owner in tasks.iter().map(|task| &task.owner) {
+        if !owners.contains(&owner) {
+            owners.push(owner);
+        }
+    }
+    let own = geteuid();
+    for owner in owners {
+        let state = owner.place.state();
+        let account = &owner.account;
+        let settled = if account.uid == own.as_raw() {
+            record::settle(&state)
+        } else if own.is_root() {
+            home::run_as(account, || Ok(record::settle(&state).err()))
+                .map_or_else(|error| Err(Failure::passing(format!("{error:#}"))), |failure| failure.map_or(Ok(()), Err))
+        } else {
+            Ok(())
+        };
+        if let Err(failure) = settled {
+            warn!("{failure}");
+        }
+    }
 }

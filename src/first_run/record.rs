@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,38 @@ pub struct Record {
     pub took_ms: u64,
     /// What it made.
     pub installed: Installed,
+    /// The boot of the machine (not of the container) that it was written in.
+    pub boot: String,
+    /// Whether all that it tells of is on the disk.
+    pub settled: bool,
+}
+
+impl Record {
+    /// A record of what was done just now, and is not known to be on the disk.
+    #[must_use]
+    pub fn new(task: &Task, took: Duration, installed: Installed) -> Self {
+        Self {
+            schema: SCHEMA,
+            task: task.name.clone(),
+            key: task.key(),
+            finished: jiff::Timestamp::now().as_second(),
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            installed,
+            boot: boot(),
+            settled: false,
+        }
+    }
+
+    /// Whether what it tells of cannot have been lost: the machine still runs that wrote it, or all is on the disk.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.settled || (!self.boot.is_empty() && self.boot == boot())
+    }
+}
+
+/// Tells one boot of the machine from another. All containers of a machine see the same (proc(5)).
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// See [`Task::key`].
@@ -84,8 +117,11 @@ pub fn read(folder: &Path, task: &str) -> Option<Record> {
     (record.schema == SCHEMA && record.task == task).then_some(record)
 }
 
-/// Writes a record so that it is whole at any moment and on the disk when this returns. The folder is made if it is
-/// missing: for its user alone in a home, for everyone to read below /var/lib.
+/// Writes a record so that it is whole at any moment. The folder is made if it is missing: for its user alone in a home,
+/// for everyone to read below /var/lib.
+///
+/// Nothing waits for the disk, which on a busy machine may take seconds for each step: until [`settle`] has, the record
+/// is believed for as long as the machine runs that wrote it.
 ///
 /// A list of installed files that is too long for a record is cut: those that are left out are not looked after.
 ///
@@ -101,9 +137,35 @@ pub fn write(folder: &Path, record: &Record) -> Result<(), Failure> {
         .mode(folder_mode)
         .create(folder)
         .map_err(failure::io(format_args!("failed to create {}", folder.display())))?;
-    write::write(&path, &bytes(record)?, Attributes::own(file_mode)).map_err(|error| {
+    write::write_for_this_boot(&path, &bytes(record)?, Attributes::own(file_mode)).map_err(|error| {
         failure::io(format_args!("failed to write {}", error.path.display()))(io::Error::from(error.errno))
     })
+}
+
+/// Brings to the disk what records tell of, once for all of them, and says so in each.
+///
+/// # Errors
+/// Those of the disk.
+pub fn settle(folder: &Path) -> Result<(), Failure> {
+    let what = || format!("failed to bring {} to the disk", folder.display());
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failure::io(what()))?,
+    };
+    let tasks =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
+    let fresh: Vec<Record> =
+        tasks.filter_map(|task| read(folder, &task)).filter(|record| !record.settled && record.holds()).collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    // What is for everyone is not below the folder of its records, which may be a volume of its own.
+    let root = folder.starts_with(Place::system().state()).then(|| Path::new("/"));
+    for place in [Some(folder), root].into_iter().flatten() {
+        let place = fs::File::open(place).map_err(failure::io(what()))?;
+        nix::unistd::syncfs(place).map_err(|errno| failure::io(what())(errno.into()))?;
+    }
+    fresh.into_iter().try_for_each(|record| write(folder, &Record { settled: true, ..record }))
 }
 
 /// Removes the record of a task: it is done again. That there is none is fine.

@@ -175,7 +175,8 @@ impl Coordinator<'_> {
         if let Some(told) = self.progress.tasks.get_mut(task) {
             told.version = outcome.version;
             told.tail = outcome.tail;
-            (told.error, told.hint) = outcome.failure.map_or((None, None), |failure| (Some(failure.text), failure.hint));
+            (told.error, told.hint) =
+                outcome.failure.map_or((None, None), |failure| (Some(failure.text), failure.hint));
         }
         Event::Ended { task, failed }
     }
@@ -288,4 +289,3 @@ impl Coordinator<'_> {
         (self.progress, self.stopped_by)
     }
 }
-

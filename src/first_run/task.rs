@@ -46,7 +46,8 @@ impl Task {
     #[must_use]
     pub fn is_done(&self, record: Option<&Record>) -> bool {
         record.is_some_and(|record| {
-            record.key == self.key()
+            record.holds()
+                && record.key == self.key()
                 && self.creates.iter().all(|path| path.exists())
                 && self.installer.present(&record.installed)
         })

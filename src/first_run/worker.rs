@@ -77,7 +77,8 @@ fn prepare(task: &Task, lifeline: PipeReader) -> Result<(), Failure> {
             .map_err(failure::io(format_args!("failed to become {}", account.name)))?;
     }
     // Nothing of what it is about to run shall find the coordinator's terminal.
-    let nowhere = File::options().read(true).write(true).open("/dev/null").map_err(failure::io("failed to open /dev/null"))?;
+    let nowhere =
+        File::options().read(true).write(true).open("/dev/null").map_err(failure::io("failed to open /dev/null"))?;
     for descriptor in 0..3 {
         sys::duplicate_onto(nowhere.as_fd(), descriptor).map_err(failure::io("failed to leave the terminal"))?;
     }
@@ -117,7 +118,11 @@ fn attempt(task: &Task, ground: &Ground, messages: &mut File) -> Outcome {
         Ok(log) => log,
         Err(failure) => return Outcome { failure: Some(failure), ..Outcome::default() },
     };
-    log.line(&format!("--- {} at {}", task.installer.summary(), jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default()));
+    log.line(&format!(
+        "--- {} at {}",
+        task.installer.summary(),
+        jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default()
+    ));
     match install(task, ground, &state, &mut log, messages) {
         Ok(installed) => {
             log.line("--- done");
@@ -181,19 +186,7 @@ fn install(
                 .hint("correct creates: in the config, or what the step does"));
         }
     }
-    job.stage("writing to disk");
-    settle(task, state);
-    record::write(
-        state,
-        &Record {
-            schema: 1,
-            task: task.name.clone(),
-            key: task.key(),
-            finished: jiff::Timestamp::now().as_second(),
-            took_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
-            installed: installed.clone(),
-        },
-    )?;
+    record::write(state, &Record::new(task, begin.elapsed(), installed.clone()))?;
     let _ = fs::remove_dir_all(&work);
     Ok(installed)
 }
@@ -209,12 +202,4 @@ fn mark(task: &Task) -> Result<Option<PathBuf>, Failure> {
     let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&mark, ""));
     written.map_err(failure::io(format_args!("failed to write {}", mark.display())))?;
     Ok(Some(mark))
-}
-
-/// What was installed is on the disk before the record that says so.
-fn settle(task: &Task, state: &Path) {
-    let root = task.owner.place.system.then(|| Path::new("/"));
-    for place in [Some(state), root].into_iter().flatten() {
-        let _ = File::open(place).map(|folder| nix::unistd::syncfs(folder));
-    }
 }

@@ -58,7 +58,29 @@ fn record(task: &str) -> Record {
         finished: 1_790_000_000,
         took_ms: 3_200,
         installed: Installed { version: Some("0.12.5".to_owned()), files: vec!["/home/peid/.local/bin/uv".into()] },
+        boot: boot(),
+        settled: false,
     }
+}
+
+#[test]
+fn a_record_that_may_have_outlived_what_it_tells_of_does_not_hold() {
+    let here = record("uv");
+    let before_a_power_cut = Record { boot: "another boot".to_owned(), ..here.clone() };
+    let unknown = Record { boot: String::new(), ..here.clone() };
+    assert!(here.holds() && !before_a_power_cut.holds() && !unknown.holds());
+    assert!(Record { settled: true, ..before_a_power_cut }.holds());
+}
+
+#[test]
+fn settling_says_so_in_the_records_of_this_boot_and_in_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    settle(&folder.path().join("missing")).unwrap();
+    write(folder.path(), &record("uv")).unwrap();
+    write(folder.path(), &Record { boot: "another boot".to_owned(), ..record("node") }).unwrap();
+    settle(folder.path()).unwrap();
+    assert!(read(folder.path(), "uv").unwrap().settled);
+    assert!(!read(folder.path(), "node").unwrap().settled);
 }
 
 #[test]

@@ -132,7 +132,11 @@ pub fn read(etc: &Path) -> Result<Database> {
 /// Reads of the account files what everyone may read: enough to find accounts, where they cannot be changed anyway.
 #[must_use]
 pub fn read_public(etc: &Path) -> Database {
-    Database { passwd: fs::read(etc.join("passwd")).ok(), group: fs::read(etc.join("group")).ok(), ..Database::default() }
+    Database {
+        passwd: fs::read(etc.join("passwd")).ok(),
+        group: fs::read(etc.join("group")).ok(),
+        ..Database::default()
+    }
 }
 
 /// Makes the wanted users be in the account files of a folder (`/etc`), under shadow-utils' locks.
