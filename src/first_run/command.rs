@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
 
 use super::lock::Lock;
-use super::progress::{Progress, State};
+use super::progress::{self, Progress, State};
 use super::resolve::{Ground, Resolved, resolve};
 use super::runner::{self, Run, describe};
 use super::scheduler::Node;
@@ -176,6 +176,7 @@ impl Prepared {
             progress: self.progress(),
             view,
             lock: lock.as_ref(),
+            earlier: published.as_deref().filter(|_| !options.only.is_empty()).and_then(progress::read),
             published,
         })
         .map_err(crate::fetch::failure::io("it cannot begin"))?;

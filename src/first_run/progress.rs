@@ -143,6 +143,27 @@ pub fn critical_path(progress: &Progress) -> Vec<&TaskProgress> {
 }
 
 impl Progress {
+    /// This run in the light of an earlier one that had more tasks (`--only`): those that this one leaves out stand as they
+    /// did.
+    #[must_use]
+    pub fn over(&self, earlier: &Progress) -> Progress {
+        let left_out = earlier.tasks.iter().filter(|task| self.task(&task.name).is_none());
+        let as_they_stood = left_out.map(|task| TaskProgress {
+            // What ran then has come to an end since, and its times were counted from another beginning.
+            state: match task.state {
+                State::Running | State::BackingOff | State::Waiting => State::Skipped,
+                State::Done => State::Unchanged,
+                state => state,
+            },
+            begun_ms: None,
+            ended_ms: None,
+            again_ms: None,
+            ..task.clone()
+        });
+        let tasks = as_they_stood.chain(self.tasks.iter().cloned()).collect();
+        Progress { tasks, ..self.clone() }
+    }
+
     /// How many tasks are done.
     #[must_use]
     pub fn done(&self) -> usize {

@@ -46,6 +46,8 @@ pub struct Run<'a> {
     pub lock: Option<&'a Lock>,
     /// `status`, the greeting and the page read it there.
     pub published: Option<PathBuf>,
+    /// An earlier run that had tasks which this one leaves out.
+    pub earlier: Option<Progress>,
 }
 
 /// How a run ended.
@@ -74,6 +76,7 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
         view: run.view,
         lock: run.lock,
         published: run.published,
+        earlier: run.earlier,
         begin: Instant::now(),
         running: Vec::new(),
         lifeline,
@@ -118,6 +121,7 @@ struct Coordinator<'a> {
     view: View,
     lock: Option<&'a Lock>,
     published: Option<PathBuf>,
+    earlier: Option<Progress>,
     begin: Instant,
     running: Vec<Attempt>,
     lifeline: Lifeline,
@@ -273,9 +277,12 @@ impl Coordinator<'_> {
         if let Some(lock) = self.lock {
             lock.tell(&bytes);
         }
-        if let Some(path) = &self.published
-            && let Err(error) = write::write_for_this_boot(path, &bytes, Attributes::own(0o644))
-        {
+        let Some(path) = &self.published else { return };
+        let bytes = match &self.earlier {
+            Some(earlier) => serde_json::to_vec(&self.progress.over(earlier)).unwrap_or_default(),
+            None => bytes,
+        };
+        if let Err(error) = write::write_for_this_boot(path, &bytes, Attributes::own(0o644)) {
             warn!("status cannot show the first run: {error}");
             self.published = None;
         }
