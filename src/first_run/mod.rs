@@ -13,6 +13,7 @@
 //! - Whatever is installed is complete under another name before it is renamed into place, so a run can be killed at any
 //!   instant.
 
+pub mod analyze;
 pub mod installers;
 pub mod job;
 pub mod place;
@@ -20,6 +21,7 @@ pub mod progress;
 pub mod record;
 pub mod resolve;
 pub mod scheduler;
+pub mod show;
 pub mod source;
 pub mod task;
 
