@@ -1,6 +1,6 @@
 //! The devinit binary: parse, dispatch, exit code.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::exit;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ use devinit::config::{self, Sources};
 use devinit::engine::control::{self, Answer, Query};
 use devinit::greeting::Moment;
 use devinit::health::{self, Question};
-use devinit::status::Status;
+use devinit::first_run::analyze;
+use devinit::status::{self, Status};
 use devinit::{attempt, boot, first_run, greeting, own, paths, plan};
 
 fn main() {
@@ -115,8 +116,20 @@ fn status(options: &cli::Status) -> i32 {
     }
 }
 
-fn analyze(_: &cli::Analyze) -> i32 {
-    0
+fn analyze(options: &cli::Analyze) -> i32 {
+    let runtime = paths::runtime();
+    let engine = status::snapshot(&runtime);
+    let runs = first_run::progress::all(&runtime);
+    if engine.is_none() && runs.is_empty() {
+        eprintln!("devinit: no devinit answers in {}, and no first run has left a trace there", runtime.display());
+        return 2;
+    }
+    print(&if options.json {
+        pretty(&analyze::json(engine.as_ref(), &runs))
+    } else {
+        let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        analyze::text(engine.as_ref(), &runs, color)
+    })
 }
 
 fn control(query: &Query) -> i32 {

@@ -1,7 +1,7 @@
 //! `devinit first-run`: from the command line to a run.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{Stdout, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::progress::{self, Progress, State};
 use super::resolve::{Ground, Resolved, resolve};
 use super::runner::{self, Run, describe};
 use super::scheduler::Node;
-use super::show::View;
+use super::show::{self, Lines, View};
 use super::{Owner, Place, Task, record, worker};
 use crate::config::{Config, Severity};
 use crate::engine::run::UNUSABLE;
@@ -160,10 +160,9 @@ impl Prepared {
             warn!("the config has no first_run.steps: there is nothing to do");
             return Ok(0);
         }
-        let mut view = self.view(options);
-        let lock = match &self.ground.bundle {
+                let lock = match &self.ground.bundle {
             Some(_) => None,
-            None => Some(self.lock(&mut view)?),
+            None => Some(self.lock(options)?),
         };
         let done = if self.ground.bundle.is_some() { vec![None; tasks.len()] } else { done(tasks)? };
         let published = lock.as_ref().and_then(|_| self.published());
@@ -174,7 +173,7 @@ impl Prepared {
             ground: &self.ground,
             parallel: usize::try_from(config.first_run.parallel).unwrap_or(1),
             progress: self.progress(),
-            view,
+            view: Self::view(options),
             lock: lock.as_ref(),
             earlier: published.as_deref().filter(|_| !options.only.is_empty()).and_then(progress::read),
             published,
@@ -189,14 +188,9 @@ impl Prepared {
         })
     }
 
-    fn view(&self, options: &cli::FirstRun) -> View {
-        if options.json {
-            View::json()
-        } else if options.boot || !std::io::stdout().is_terminal() {
-            View::lines()
-        } else {
-            View::bars()
-        }
+    fn view(options: &cli::FirstRun) -> View<Stdout> {
+        // In a container's log bars are of no use, even where it is a terminal.
+        if options.boot { View::Lines(Lines::new(stdout())) } else { View::of_stdout(options.json) }
     }
 
     fn home(&self) -> Owner {
@@ -205,8 +199,9 @@ impl Prepared {
     }
 
     /// Takes the lock of the home, and shows how the run stands that has it until then.
-    fn lock(&self, view: &mut View) -> Result<Lock, Failure> {
+    fn lock(&self, options: &cli::FirstRun) -> Result<Lock, Failure> {
         let lock = Lock::open(&self.home())?;
+        let mut view = Self::view(options);
         let mut told = false;
         while !lock.take()? {
             if let Some(other) = lock.hear() {
@@ -222,7 +217,6 @@ impl Prepared {
         }
         if told {
             view.end(&lock.hear().unwrap_or_default());
-            *view = view.again();
         }
         Ok(lock)
     }
@@ -269,7 +263,8 @@ impl Prepared {
                 (told.state, told.version) = (State::Unchanged, done.version.clone());
             }
         }
-        super::show::plan(&progress, options.json, &mut std::io::stdout());
+        let text = if options.json { format!("{:#}\n", serde_json::json!(progress)) } else { show::plan(&progress) };
+        let _ = stdout().write_all(text.as_bytes());
         0
     }
 }

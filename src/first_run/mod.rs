@@ -13,6 +13,7 @@
 //! - Whatever is installed is complete under another name before it is renamed into place, so a run can be killed at any
 //!   instant.
 
+pub mod analyze;
 pub mod attempt;
 pub mod certificates;
 pub mod command;

@@ -1,6 +1,6 @@
 //! The coordinator: drives the scheduler, forks workers, and tells how it stands.
 
-use std::io;
+use std::io::{self, Stdout};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ pub struct Run<'a> {
     /// How it begins to stand: whose run it is, of which process.
     pub progress: Progress,
     /// Where it is shown.
-    pub view: View,
+    pub view: View<Stdout>,
     /// Who waits hears of it there.
     pub lock: Option<&'a Lock>,
     /// `status`, the greeting and the page read it there.
@@ -118,7 +118,7 @@ struct Coordinator<'a> {
     ground: &'a Ground,
     scheduler: Scheduler,
     progress: Progress,
-    view: View,
+    view: View<Stdout>,
     lock: Option<&'a Lock>,
     published: Option<PathBuf>,
     earlier: Option<Progress>,

@@ -214,7 +214,7 @@ fn extreme_times_and_numbers_do_no_harm() {
     assert_eq!(scheduler.step(Event::Stop, u64::MAX), [Action::Finish]);
 }
 
-/// Prints what a task costs; the limit leaves a factor of hundred for a slow machine and a build without optimisation.
+/// Prints what a task costs; the limit leaves room for a slow machine and a build without optimisation.
 #[test]
 fn five_thousand_tasks_cost_microseconds_each() {
     let nodes: Vec<Node> = (0..5_000usize)
