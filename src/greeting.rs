@@ -3,16 +3,17 @@
 //! It is printed into the boot log and by interactive logins. It has to be there at once and never keeps a login
 //! waiting: everything in it comes from files and from what the caller already knows.
 
+mod first_run;
+
 use std::ffi::OsStr;
-use std::fs;
 use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::engine::snapshot::{ServiceState, ServiceStatus, Snapshot};
 use crate::machine::{Machine, ports};
 use crate::note::{Level, Note};
+use crate::outlook::first_run::FirstRun;
 use crate::outlook::{self, App};
-use crate::prepare::accounts::lookup;
 use crate::status::{self, BootRecord};
 use crate::words::{clean, span};
 use crate::{paths, sys};
@@ -54,6 +55,8 @@ pub struct Greeting {
     pub record: BootRecord,
     /// How the services are, if the engine answered.
     pub snapshot: Option<Snapshot>,
+    /// How the first runs stand.
+    pub first_runs: Vec<FirstRun>,
     /// The machine.
     pub machine: Machine,
     /// Whether the app can be reached from inside only.
@@ -74,7 +77,7 @@ pub fn gather(
     // Looking for a listener that is not there takes milliseconds, so it is done only where there has to be one.
     let up = matches!(outlook::app(&record, snapshot.as_ref()), App::Known(app) if app.state == ServiceState::Ready);
     let loopback_only = up && ports::loopback_only(root, record.app_port);
-    Greeting { moment, user: user.to_owned(), record, snapshot, machine, loopback_only }
+    Greeting { moment, user: user.to_owned(), record, snapshot, first_runs: Vec::new(), machine, loopback_only }
 }
 
 /// The greeting of this container for this process' standard output; empty where there is to be none.
@@ -92,17 +95,13 @@ pub fn text(moment: Moment) -> String {
         let own = i32::try_from(std::process::id()).ok();
         snapshot.services.retain(|service| service.pid.is_none() || service.pid != own);
     }
-    let greeting = gather(Path::new("/"), &variable, moment, &own_name(), record, snapshot);
+    let first_runs = outlook::first_run::look(&runtime, snapshot.as_ref());
+    let greeting = gather(Path::new("/"), &variable, moment, &status::own_name(), record, snapshot);
+    let greeting = Greeting { first_runs, ..greeting };
     let terminal = std::io::stdout().is_terminal();
     let no_color = std::env::var_os("NO_COLOR");
     let columns = sys::terminal_columns().unwrap_or(80);
     render(&greeting, columns, wants_color(terminal, no_color.as_deref(), std::env::var_os("TERM").as_deref()))
-}
-
-fn own_name() -> String {
-    let uid = users::get_effective_uid();
-    let entry = fs::read("/etc/passwd").ok().and_then(|passwd| lookup(&passwd, &uid.to_string()));
-    entry.map_or_else(|| uid.to_string(), |entry| entry.name)
 }
 
 /// Whether the greeting may have colours: on a terminal that knows them, unless [NO_COLOR](https://no-color.org) is
@@ -141,6 +140,7 @@ fn facts(greeting: &Greeting) -> Vec<(&'static str, String)> {
     facts.extend(machine.resources.disks.iter().map(|disk| ("Disk", disk.to_string())));
     facts.extend(ssh(greeting).into_iter().map(|line| ("SSH", line)));
     facts.push(("App", app(record, outlook::app(record, greeting.snapshot.as_ref()))));
+    facts.extend(first_run::lines(greeting).into_iter().map(|line| ("First run", line)));
     facts.extend(going_on(greeting).map(|services| ("Going on", services)));
     facts
 }
@@ -177,7 +177,7 @@ fn app(record: &BootRecord, app: App<'_>) -> String {
 fn going_on(greeting: &Greeting) -> Option<String> {
     let snapshot = greeting.snapshot.as_ref()?;
     let app = outlook::app(&greeting.record, Some(snapshot));
-    let others = outlook::pending(snapshot).filter(|service| app != App::Known(service));
+    let others = outlook::starting(snapshot).filter(|service| app != App::Known(service));
     let words: Vec<String> = others.map(describe).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
@@ -351,11 +351,14 @@ mod tests {
     use super::*;
     use crate::engine::snapshot::Phase;
     use crate::engine::spec::Kind;
+    use crate::first_run::progress::State;
     use crate::machine::gpu::Cuda;
     use crate::machine::{Gpu, Os, Python};
+    use crate::outlook::first_run::RunState;
+    use crate::outlook::first_run::tests::run;
     use crate::status::SshRecord;
 
-    fn service(name: &str, state: ServiceState, end: Option<&str>) -> ServiceStatus {
+    pub(super) fn service(name: &str, state: ServiceState, end: Option<&str>) -> ServiceStatus {
         ServiceStatus {
             name: name.to_owned(),
             kind: Kind::Daemon,
@@ -369,7 +372,7 @@ mod tests {
         }
     }
 
-    fn greeting(services: Vec<ServiceStatus>) -> Greeting {
+    pub(super) fn greeting(services: Vec<ServiceStatus>) -> Greeting {
         let record = BootRecord {
             app: true,
             app_port: 27015,
@@ -396,6 +399,7 @@ mod tests {
             user: "peid".to_owned(),
             record,
             snapshot: Some(snapshot),
+            first_runs: Vec::new(),
             machine,
             loopback_only: false,
         }
@@ -518,6 +522,8 @@ mod tests {
             greeting.machine.gpu.names = vec![text.clone()];
             greeting.record.rescue = Some(text.clone());
             greeting.record.greeting = Some(text.clone());
+            greeting.first_runs = vec![run(&text, RunState::Running, &[(&text, State::Running)]), run(&text, RunState::Failed, &[(&text, State::Failed)])];
+            greeting.first_runs[1].progress.tasks[0].error = Some(text.clone());
             greeting.record.notes = vec![Note::error(text)];
             let text = render(&greeting, width, false);
             prop_assert!(text.chars().all(|character| character == '\n' || !character.is_control()));

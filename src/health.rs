@@ -9,8 +9,9 @@ use crate::engine::control::{self, Answer, Query};
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::engine::spec::Kind;
 use crate::note::Level;
+use crate::outlook::first_run::{self, FirstRun};
 use crate::paths;
-use crate::plan::{APP, MAIN, SSHD};
+use crate::plan::{APP, FIRST_RUN, MAIN, SSHD};
 use crate::probe::{Context, Probe};
 use crate::status::{self, BootRecord};
 
@@ -26,7 +27,7 @@ pub enum Question {
     Live,
     /// Is what the container is there for up: sshd and the app, and did nothing fail?
     Healthy,
-    /// Is everything that was to start ready?
+    /// Is everything that was to start ready? A first run goes on beside it, and only what waits for it is not ready.
     Ready,
 }
 
@@ -75,7 +76,8 @@ pub fn check(question: Question) -> Verdict {
         return Verdict::yes("devinit answers");
     }
     let record = status::record(&runtime);
-    if let Some(verdict) = judge(question, &snapshot, record.as_ref()) {
+    let runs = first_run::look(&runtime, Some(&snapshot));
+    if let Some(verdict) = judge(question, &snapshot, record.as_ref(), &runs) {
         return verdict;
     }
     // Ready once is not well for ever: look again at what can be looked at. Only root is told how.
@@ -97,7 +99,7 @@ fn look(probe: &Probe, context: &Context) -> Result<(), String> {
 }
 
 /// What the snapshot says by itself; none: nothing is wrong so far.
-fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>) -> Option<Verdict> {
+fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>, runs: &[FirstRun]) -> Option<Verdict> {
     match snapshot.phase {
         Phase::Preparing => return Some(Verdict::no("starting: the container is being prepared")),
         Phase::Stopping => return Some(Verdict::no("the container is going down")),
@@ -114,8 +116,10 @@ fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>) -
     let troubled = |service: &&ServiceStatus| {
         let matters = [APP, MAIN, SSHD].contains(&service.name.as_str()) || question == Question::Ready;
         match service.state {
-            ServiceState::Failed => true,
+            ServiceState::Failed => first_run::has_failed(service, runs),
             ServiceState::Ready => false,
+            // It goes on beside everything else; what waits for it is not ready itself.
+            _ if service.name == FIRST_RUN => false,
             ServiceState::Done => matters && service.kind != Kind::Oneshot,
             _ => matters && service.kind != Kind::Oneshot || question == Question::Ready,
         }
@@ -125,6 +129,7 @@ fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>) -
     let last = service.last_end.as_deref().unwrap_or("never started");
     let since = service.since_ms / 1000;
     Some(Verdict::no(match service.state {
+        ServiceState::Failed if *name == FIRST_RUN => first_run_failed(runs, last),
         ServiceState::Failed => format!("{name} failed and was given up: {last}"),
         ServiceState::BackingOff => format!("{name} ended ({last}) and is about to be started again"),
         ServiceState::Done => format!("{name} is stopped"),
@@ -134,9 +139,18 @@ fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>) -
     }))
 }
 
+fn first_run_failed(runs: &[FirstRun], last_end: &str) -> String {
+    let failed: Vec<String> = runs.iter().filter_map(|run| first_run::failed_steps(&run.progress)).collect();
+    let what = if failed.is_empty() { last_end.to_owned() } else { failed.join("; ") };
+    format!("the first run failed: {what}; devinit status says why")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::first_run::progress::State;
+    use crate::outlook::first_run::RunState;
+    use crate::outlook::first_run::tests::run;
 
     fn service(name: &str, kind: Kind, state: ServiceState) -> ServiceStatus {
         ServiceStatus {
@@ -160,34 +174,59 @@ mod tests {
     fn a_container_with_everything_ready_is_not_found_fault_with() {
         let sshd = service("sshd", Kind::Daemon, ServiceState::Ready);
         let hook = service("on-boot-1", Kind::Oneshot, ServiceState::Done);
-        assert_eq!(judge(Question::Ready, &running(vec![sshd, hook]), None), None);
+        assert_eq!(judge(Question::Ready, &running(vec![sshd, hook]), None, &[]), None);
     }
 
     #[test]
     fn an_app_that_is_not_ready_yet_makes_the_container_unhealthy() {
         let app = service("app", Kind::Critical, ServiceState::Starting);
-        let verdict = judge(Question::Healthy, &running(vec![app]), None).unwrap();
+        let verdict = judge(Question::Healthy, &running(vec![app]), None, &[]).unwrap();
         assert_eq!((verdict.exit_code(), verdict.reason.as_str()), (1, "starting: app is not ready after 12 s"));
     }
 
     #[test]
     fn a_side_service_that_still_starts_matters_to_ready_only() {
         let side = || running(vec![service("xvfb", Kind::Daemon, ServiceState::Starting)]);
-        assert_eq!(judge(Question::Healthy, &side(), None), None);
-        assert_eq!(judge(Question::Ready, &side(), None).map(|verdict| verdict.exit_code()), Some(1));
+        assert_eq!(judge(Question::Healthy, &side(), None, &[]), None);
+        assert_eq!(judge(Question::Ready, &side(), None, &[]).map(|verdict| verdict.exit_code()), Some(1));
     }
 
     #[test]
     fn what_was_given_up_is_named_with_its_last_end() {
         let side = service("xvfb", Kind::Daemon, ServiceState::Failed);
-        let verdict = judge(Question::Healthy, &running(vec![side]), None).unwrap();
+        let verdict = judge(Question::Healthy, &running(vec![side]), None, &[]).unwrap();
         assert_eq!(verdict.reason, "xvfb failed and was given up: exit code 3");
     }
 
     #[test]
     fn rescue_is_never_healthy() {
         let record = BootRecord { rescue: Some("config.yaml:3:1: …".to_owned()), ..BootRecord::default() };
-        let verdict = judge(Question::Healthy, &running(vec![]), Some(&record)).unwrap();
+        let verdict = judge(Question::Healthy, &running(vec![]), Some(&record), &[]).unwrap();
         assert_eq!(verdict.reason, "in rescue: config.yaml:3:1: …");
+    }
+
+    #[test]
+    fn a_first_run_that_goes_on_is_no_trouble_and_one_that_failed_is_named_with_its_steps() {
+        let first_run = |state| running(vec![service(FIRST_RUN, Kind::Oneshot, state)]);
+        for question in [Question::Healthy, Question::Ready] {
+            assert_eq!(judge(question, &first_run(ServiceState::Starting), None, &[]), None);
+            assert_eq!(judge(question, &first_run(ServiceState::Done), None, &[]), None);
+        }
+        let failed = first_run(ServiceState::Failed);
+        let reason = |runs: &[FirstRun]| judge(Question::Healthy, &failed, None, runs).map(|verdict| verdict.reason);
+        let broken = run("peid", RunState::Failed, &[("uv", State::Done), ("codex", State::Failed)]);
+        assert_eq!(reason(&[broken]).unwrap(), "the first run failed: codex; devinit status says why");
+        assert_eq!(reason(&[]).unwrap(), "the first run failed: exit code 3; devinit status says why");
+        assert_eq!(reason(&[run("peid", RunState::Done, &[("codex", State::Done)])]), None, "mended by hand");
+    }
+
+    #[test]
+    fn an_app_that_waits_for_the_first_run_is_not_ready() {
+        let services = vec![
+            service(FIRST_RUN, Kind::Oneshot, ServiceState::Starting),
+            service("app", Kind::Daemon, ServiceState::Waiting),
+        ];
+        let verdict = judge(Question::Healthy, &running(services), None, &[]).unwrap();
+        assert_eq!(verdict.reason, "starting: app waits for others");
     }
 }

@@ -8,11 +8,11 @@ use clap::{CommandFactory, Parser};
 use devinit::cli::{self, Cli, Command, Internal};
 use devinit::config::{self, Sources};
 use devinit::engine::control::{self, Answer, Query};
+use devinit::first_run::analyze;
 use devinit::greeting::Moment;
 use devinit::health::{self, Question};
-use devinit::first_run::analyze;
 use devinit::status::{self, Status};
-use devinit::{attempt, boot, first_run, greeting, own, paths, plan};
+use devinit::{attempt, boot, first_run, greeting, outlook, own, paths, plan};
 
 fn main() {
     // The ENTRYPOINT's form, which is all there is between the container's start and its main command: clap would
@@ -119,7 +119,8 @@ fn status(options: &cli::Status) -> i32 {
 fn analyze(options: &cli::Analyze) -> i32 {
     let runtime = paths::runtime();
     let engine = status::snapshot(&runtime);
-    let runs = first_run::progress::all(&runtime);
+    let runs: Vec<_> =
+        outlook::first_run::look(&runtime, engine.as_ref()).into_iter().map(|run| run.progress).collect();
     if engine.is_none() && runs.is_empty() {
         eprintln!("devinit: no devinit answers in {}, and no first run has left a trace there", runtime.display());
         return 2;
@@ -127,7 +128,8 @@ fn analyze(options: &cli::Analyze) -> i32 {
     print(&if options.json {
         pretty(&analyze::json(engine.as_ref(), &runs))
     } else {
-        let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let color =
+            std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         analyze::text(engine.as_ref(), &runs, color)
     })
 }

@@ -1,9 +1,12 @@
 //! What people ask first of a boot: is the app up, and what is still going on? For the greeting and the page.
 
+pub mod first_run;
+
 use std::time::Duration;
 
 use crate::engine::snapshot::{ServiceState, ServiceStatus, Snapshot};
 use crate::engine::spec::Kind;
+use crate::plan::FIRST_RUN;
 use crate::status::BootRecord;
 
 /// The app, or the main command.
@@ -31,7 +34,13 @@ pub fn app<'a>(record: &BootRecord, snapshot: Option<&'a Snapshot>) -> App<'a> {
     named.or_else(main).map_or(App::Unknown, App::Known)
 }
 
-/// What is not up yet and will be; stand-ins do not count.
+/// What is not up yet and people wait for: all that is pending but the first run, which goes on beside it. What does
+/// wait for the first run is pending itself.
+pub fn starting(snapshot: &Snapshot) -> impl Iterator<Item = &ServiceStatus> {
+    pending(snapshot).filter(|service| service.name != FIRST_RUN)
+}
+
+/// What is not up yet and will be, or has not come to its end; stand-ins do not count.
 pub fn pending(snapshot: &Snapshot) -> impl Iterator<Item = &ServiceStatus> {
     let pending = |service: &&ServiceStatus| {
         use ServiceState::{BackingOff, Starting, Waiting};

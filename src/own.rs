@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::page::{self, PageData};
 use crate::plan::User;
 use crate::prepare::keys;
-use crate::{boot, cli, fetch, log, paths, prepare, status};
+use crate::{boot, cli, fetch, log, outlook, paths, prepare, status};
 
 /// The pause after the first round in which some keys could not be fetched; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -87,7 +87,9 @@ pub fn page(port: u16, address: Option<IpAddr>) -> i32 {
         page::serve(&listener, &mut || {
             let record = status::record(&runtime).unwrap_or_default();
             let machine = Machine::look(Path::new("/"), &|name| std::env::var(name).ok());
-            PageData::new(&record, status::snapshot(&runtime).as_ref(), &machine)
+            let snapshot = status::snapshot(&runtime);
+            let first_runs = outlook::first_run::look(&runtime, snapshot.as_ref());
+            PageData::new(&record, snapshot.as_ref(), &machine).with_first_runs(&first_runs)
         })
     });
     match served {

@@ -18,6 +18,8 @@ pub const PROFILE: &str = "/etc/profile.d/devinit.sh";
 pub const SUDOERS: &str = "/etc/sudoers.d/devinit";
 /// This boot: control socket, sshd's config, the boot record.
 pub const RUNTIME: &str = "/run/devinit";
+/// A folder for each user's first run, in the runtime folder.
+pub const FIRST_RUNS: &str = "first-run";
 /// The environment for root's login shells, in the runtime folder.
 pub const ENVIRONMENT: &str = "environment.sh";
 /// Logs of what does not write to the container's output.
@@ -52,7 +54,7 @@ pub fn runtime() -> PathBuf {
 /// Where a first run for a user leaves how it stands, below the runtime folder. Its folder is the user's own.
 #[must_use]
 pub fn first_run_progress(runtime: &Path, user: &str) -> PathBuf {
-    runtime.join("first-run").join(user).join("progress.json")
+    runtime.join(FIRST_RUNS).join(user).join("progress.json")
 }
 
 fn private_runtime() -> PathBuf {

@@ -1,6 +1,8 @@
 //! What is known about this boot from outside PID 1: the record that `prepare` leaves in `/run/devinit/boot.json`
 //! (readable by everyone, without secrets) beside what the engine answers.
 
+mod first_run;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,8 +14,10 @@ use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::machine::Listeners;
 use crate::note::{LONGEST_NOTE, Level, Note};
 use crate::outlook;
+use crate::outlook::first_run::{self as runs, FirstRun};
 use crate::paths;
 use crate::plan::APP;
+use crate::prepare::accounts::lookup;
 use crate::prepare::write::{self, Attributes, WriteError};
 use crate::words::clean;
 
@@ -101,6 +105,8 @@ pub struct Status {
     pub engine: Option<Snapshot>,
     /// What the boot did.
     pub boot: BootRecord,
+    /// How the first runs stand.
+    pub first_run: Vec<FirstRun>,
     /// What of the ports deserves a look.
     pub ports: Vec<Note>,
 }
@@ -117,7 +123,8 @@ impl Status {
             engine.services.iter().any(up)
         });
         let ports = ports(&boot, app_is_up, &Listeners::look(Path::new("/")));
-        Self { engine, boot, ports }
+        let first_run = runs::look(&runtime, engine.as_ref());
+        Self { engine, boot, first_run, ports }
     }
 
     /// Whether something that was started has not come to an end of it yet.
@@ -130,7 +137,8 @@ impl Status {
     /// Whether something failed for good.
     #[must_use]
     pub fn failed(&self) -> bool {
-        let failed = |engine: &Snapshot| engine.services.iter().any(|service| service.state == ServiceState::Failed);
+        let failed =
+            |engine: &Snapshot| engine.services.iter().any(|service| runs::has_failed(service, &self.first_run));
         self.boot.rescue.is_some() || self.engine.as_ref().is_none_or(failed)
     }
 
@@ -158,6 +166,9 @@ impl Status {
             let _ = writeln!(out, "RESCUE: {}", clean(why, LONGEST_NOTE));
         }
         self.services(&mut out);
+        for run in &self.first_run {
+            first_run::write(&mut out, run, &own_name());
+        }
         self.users(&mut out);
         let notes = self.boot.notes.iter().chain(&self.ports).filter(|note| note.level > Level::Info);
         for (index, note) in notes.enumerate() {
@@ -214,6 +225,14 @@ impl Status {
             }
         }
     }
+}
+
+/// The login name of who asks; a number, if there is none.
+#[must_use]
+pub fn own_name() -> String {
+    let uid = nix::unistd::geteuid().to_string();
+    let entry = std::fs::read("/etc/passwd").ok().and_then(|passwd| lookup(&passwd, &uid));
+    entry.map_or(uid, |entry| entry.name)
 }
 
 /// What of the listening ports deserves a look: an app that nobody outside can reach, and what else can be reached.
@@ -279,7 +298,7 @@ mod tests {
     fn a_file_s_name_in_a_note_cannot_bring_escapes_or_lines_of_its_own() {
         let notes = vec![Note::warning("no keys from /keys/\u{1b}]0;x\u{7}\nerror: all is lost: not found")];
         let boot = BootRecord { rescue: Some("\u{1b}[2J".to_owned()), notes, ..BootRecord::default() };
-        let text = Status { engine: None, boot, ports: Vec::new() }.text();
+        let text = Status { engine: None, boot, first_run: Vec::new(), ports: Vec::new() }.text();
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         assert!(!text.lines().any(|line| line.starts_with("error: ")), "{text}");
     }

@@ -160,7 +160,7 @@ impl Prepared {
             warn!("the config has no first_run.steps: there is nothing to do");
             return Ok(0);
         }
-                let lock = match &self.ground.bundle {
+        let lock = match &self.ground.bundle {
             Some(_) => None,
             None => Some(self.lock(options)?),
         };

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
+use crate::first_run::progress::TaskProgress;
 use crate::machine::Machine;
 use crate::note::Level;
+use crate::outlook::first_run::{self, FirstRun, RunState, StepState};
 use crate::outlook::{self, App};
 use crate::status::BootRecord;
 use crate::words::clean;
@@ -13,6 +15,8 @@ use crate::words::clean;
 const SERVICES: usize = 16;
 /// More host keys than these are not shown; there are three kinds.
 const HOST_KEYS: usize = 4;
+/// More steps of first runs than these are not shown: those that are done make room.
+const STEPS: usize = 20;
 /// The longest name, in characters.
 const NAME: usize = 40;
 /// The longest fact, in characters.
@@ -33,6 +37,8 @@ pub struct PageData {
     pub pending: bool,
     /// The services, without the page itself.
     pub services: Vec<ServiceLine>,
+    /// The steps of the first runs.
+    pub first_run: Vec<StepLine>,
     /// How to connect by SSH, if that is possible.
     pub ssh: Option<Ssh>,
     /// The machine: labels and values.
@@ -82,6 +88,17 @@ pub struct ServiceLine {
     pub restarts: u32,
 }
 
+/// A step of a first run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepLine {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub state: StepState,
+    /// How much of its download is there, if that is known.
+    pub percent: Option<u8>,
+}
+
 /// How to connect by SSH.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ssh {
@@ -105,6 +122,7 @@ impl PageData {
             state,
             headline: state.headline(app),
             pending: state.pending() || snapshot.is_some_and(|snapshot| outlook::pending(snapshot).next().is_some()),
+            first_run: Vec::new(),
             services: services.iter().filter(|service| !service.stand_in).take(SERVICES).map(line).collect(),
             ssh: record.ssh.as_ref().map(|ssh| Ssh { port: ssh.port, host_keys: host_keys(&ssh.host_keys) }),
             facts: facts(machine),
@@ -112,17 +130,33 @@ impl PageData {
         }
     }
 
-    /// The HTTP status: 200 if the image has no app and nothing is going on, else 503.
+    /// Adds what anyone may see of the first runs. Their texts and users are for those who log in.
+    #[must_use]
+    pub fn with_first_runs(mut self, runs: &[FirstRun]) -> Self {
+        let all = runs.iter().flat_map(|run| run.progress.tasks.iter().map(move |task| step(run, task)));
+        self.first_run = all.collect();
+        let mut too_many = self.first_run.len().saturating_sub(STEPS);
+        self.first_run.retain(|step| {
+            let makes_room = too_many > 0 && step.state == StepState::Done;
+            too_many -= usize::from(makes_room);
+            !makes_room
+        });
+        self.first_run.truncate(STEPS);
+        self.pending |= runs.iter().any(|run| run.state == RunState::Running);
+        self
+    }
+
+    /// The HTTP status: 200 if the image has no app and its services are up, else 503. A first run goes on beside them.
     #[must_use]
     pub fn http_status(&self) -> u16 {
-        if self.state == State::SshOnly && !self.pending { 200 } else { 503 }
+        if self.state == State::SshOnly { 200 } else { 503 }
     }
 }
 
 impl State {
     fn of(record: &BootRecord, snapshot: Option<&Snapshot>, app: App<'_>) -> Self {
         let phase = snapshot.map(|snapshot| snapshot.phase);
-        let waiting = snapshot.is_some_and(|snapshot| outlook::pending(snapshot).next().is_some());
+        let waiting = snapshot.is_some_and(|snapshot| outlook::starting(snapshot).next().is_some());
         match (phase, app) {
             (Some(Phase::Stopping), _) => Self::Stopping,
             _ if record.rescue.is_some() => Self::Rescue,
@@ -199,6 +233,10 @@ fn line(service: &ServiceStatus) -> ServiceLine {
     }
 }
 
+fn step(run: &FirstRun, task: &TaskProgress) -> StepLine {
+    StepLine { name: first_run::plain(&task.name), state: run.step(task), percent: first_run::percent(task) }
+}
+
 /// The kernel's release is left out: it is of use to attackers only.
 fn facts(machine: &Machine) -> Vec<(&'static str, String)> {
     let os = machine.os.name.clone().map(|name| ("System", name));
@@ -214,10 +252,13 @@ fn facts(machine: &Machine) -> Vec<(&'static str, String)> {
 pub(super) mod tests {
     use super::*;
     use crate::engine::spec::Kind;
+    use crate::first_run::progress::State as TaskState;
     use crate::machine::gpu::Cuda;
     use crate::machine::resources::{Disk, Memory};
     use crate::machine::{Gpu, Os, Python, Resources};
     use crate::note::Note;
+    use crate::outlook::first_run::tests::run;
+    use crate::plan::FIRST_RUN;
     use crate::status::{SshRecord, UserRecord};
 
     pub(in crate::page) fn service(name: &str, state: ServiceState, end: Option<&str>) -> ServiceStatus {
@@ -281,6 +322,47 @@ pub(super) mod tests {
         assert_eq!((quiet.state, quiet.pending, quiet.http_status()), (State::SshOnly, false, 200));
         let busy = page(&record(false), vec![service("xvfb", ServiceState::Starting, None)]);
         assert_eq!((busy.state, busy.pending, busy.http_status()), (State::ServicesStarting, true, 503));
+    }
+
+    #[test]
+    fn a_first_run_keeps_no_image_without_an_app_from_being_well_but_has_the_page_refresh() {
+        let service = service(FIRST_RUN, ServiceState::Starting, None);
+        let run = run("peid", RunState::Running, &[("node", TaskState::Running)]);
+        let busy = page(&record(false), vec![service.clone()]);
+        assert_eq!((busy.state, busy.pending, busy.http_status()), (State::SshOnly, true, 200));
+        let by_hand = page(&record(false), Vec::new()).with_first_runs(&[run]);
+        assert_eq!((by_hand.pending, by_hand.http_status()), (true, 200));
+        let app = self::service("app", ServiceState::Waiting, None);
+        assert_eq!(page(&record(true), vec![service, app]).state, State::Starting);
+    }
+
+    #[test]
+    fn of_many_steps_those_that_are_done_make_room() {
+        let names: Vec<String> = (0..100).map(|number| format!("s{number}")).collect();
+        let state = |number: usize| if number < 90 { TaskState::Done } else { TaskState::Waiting };
+        let steps: Vec<_> = names.iter().enumerate().map(|(number, name)| (name.as_str(), state(number))).collect();
+        let runs = [run("peid", RunState::Running, &steps)];
+        let shown = page(&record(false), Vec::new()).with_first_runs(&runs).first_run;
+        assert_eq!(shown.len(), STEPS);
+        assert_eq!(shown.iter().filter(|step| step.state == StepState::Waiting).count(), 10);
+    }
+
+    #[test]
+    fn of_a_first_run_nothing_but_names_states_and_percentages_is_there() {
+        let mut run = run("peid", RunState::Failed, &[("codex", TaskState::Failed), ("/root/x y", TaskState::Done)]);
+        for task in &mut run.progress.tasks {
+            let secret = || "secret-path".to_owned();
+            (task.summary, task.stage, task.error) = (secret(), secret(), Some(secret()));
+            (task.hint, task.log, task.version) = (Some(secret()), Some(secret()), Some(secret()));
+            (task.tail, task.warnings, task.needs) = (vec![secret()], vec![secret()], vec![secret()]);
+        }
+        run.progress.host = "secret-path".to_owned();
+        let public = page(&record(false), Vec::new()).with_first_runs(&[run]);
+        let json = crate::page::json(&public);
+        assert_eq!(json["first_run"][0], serde_json::json!({"name": "codex", "state": "failed", "percent": null}));
+        assert_eq!(json["first_run"][1]["name"], "?root?x?y");
+        let text = format!("{json}{}", crate::page::html(&public));
+        assert!(!text.contains("secret-path") && !text.contains("peid"), "{text}");
     }
 
     #[test]

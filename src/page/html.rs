@@ -3,9 +3,9 @@
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
-use super::data::{PageData, ServiceLine, Ssh, State};
+use super::data::{PageData, ServiceLine, Ssh, State, StepLine};
 use crate::engine::snapshot::ServiceState;
-use crate::outlook;
+use crate::outlook::{self, first_run::StepState};
 use crate::words::span;
 
 /// The style; read at build time so that it is written as what it is.
@@ -14,7 +14,7 @@ const STYLE: &str = include_str!("style.css");
 /// Seconds after which the page is loaded again, while something is going on and when all is quiet.
 const REFRESH: (u32, u32) = (3, 30);
 
-/// The whole document, below 16 KiB. Everything that comes from outside is escaped.
+/// The whole document, below 20 KiB. Everything that comes from outside is escaped.
 #[must_use]
 pub fn html(data: &PageData) -> String {
     let mut page = String::with_capacity(8 * 1024);
@@ -38,6 +38,7 @@ fn write(page: &mut String, data: &PageData) -> fmt::Result {
          <p class=\"lead\">{}</p>\n</header>\n",
         advice(data.state, data.ssh.is_some())
     )?;
+    first_run(page, &data.first_run)?;
     services(page, &data.services)?;
     if let Some(ssh) = &data.ssh {
         connect(page, ssh)?;
@@ -111,6 +112,37 @@ fn services(page: &mut String, services: &[ServiceLine]) -> fmt::Result {
     page.write_str("</ul>\n</section>\n")
 }
 
+/// The steps of the first run, with a bar each; nothing once all are done.
+fn first_run(page: &mut String, steps: &[StepLine]) -> fmt::Result {
+    if steps.iter().all(|step| step.state == StepState::Done) {
+        return Ok(());
+    }
+    page.write_str("<section>\n<h2>First run</h2>\n<ul>\n")?;
+    for StepLine { name, state, percent } in steps {
+        let tone = match state {
+            StepState::Done => "good",
+            StepState::Running => "busy",
+            StepState::Retrying | StepState::Interrupted => "odd",
+            StepState::Failed => "bad",
+            StepState::Waiting | StepState::Skipped => "calm",
+        };
+        write!(page, "<li><span class=\"name\">{}</span> ", Escaped(name))?;
+        match (state, percent) {
+            (StepState::Running, Some(percent)) => {
+                write!(
+                    page,
+                    "<progress max=\"100\" value=\"{percent}\"></progress> <span class=\"time\">{percent} %</span> "
+                )?;
+            }
+            // Without a value it moves, and says that nobody knows for how long.
+            (StepState::Running, None) => page.write_str("<progress></progress> ")?,
+            _ => {}
+        }
+        writeln!(page, "<span class=\"pill {tone}\">{}</span></li>", state.word())?;
+    }
+    page.write_str("</ul>\n</section>\n")
+}
+
 fn connect(page: &mut String, ssh: &Ssh) -> fmt::Result {
     let port = ssh.port;
     write!(
@@ -158,7 +190,10 @@ mod tests {
 
     use super::super::data::tests::{machine, record, service, snapshot};
     use super::*;
+    use crate::first_run::progress::State;
     use crate::note::Note;
+    use crate::outlook::first_run::RunState;
+    use crate::outlook::first_run::tests::run;
 
     fn hostile(text: &str, count: usize) -> String {
         let mut record = record(true);
@@ -171,14 +206,35 @@ mod tests {
         machine.gpu.names = vec![text.to_owned()];
         machine.python.as_mut().unwrap().torch = Some(text.to_owned());
         let services = (0..count).map(|_| service(text, ServiceState::BackingOff, Some(text))).collect();
-        html(&PageData::new(&record, Some(&snapshot(services)), &machine))
+        let steps: Vec<(&str, State)> = (0..count).map(|_| (text, State::Running)).collect();
+        let mut run = run(text, RunState::Running, &steps);
+        run.progress.tasks.iter_mut().for_each(|task| (task.bytes, task.total) = (u64::MAX, Some(1)));
+        html(&PageData::new(&record, Some(&snapshot(services)), &machine).with_first_runs(&[run]))
     }
 
     #[test]
-    fn the_page_stays_below_16_kib_whatever_it_is_given() {
+    fn steps_have_bars_until_all_are_done() {
+        let page = |steps: &[(&str, State)]| {
+            let mut run = run("peid", RunState::Running, steps);
+            run.progress.tasks.iter_mut().for_each(|task| (task.bytes, task.total) = (45, Some(100)));
+            html(&PageData::new(&record(false), Some(&snapshot(Vec::new())), &machine()).with_first_runs(&[run]))
+        };
+        let busy = page(&[("node", State::Running), ("codex", State::Waiting)]);
+        assert!(
+            busy.contains("<progress max=\"100\" value=\"45\"></progress> <span class=\"time\">45 %</span>"),
+            "{busy}"
+        );
+        assert!(busy.contains("codex</span> <span class=\"pill calm\">waiting"), "{busy}");
+        assert!(busy.contains("content=\"3\""), "it refreshes");
+        assert!(!page(&[("node", State::Done)]).contains("<progress"));
+        assert!(!page(&[("node", State::Done)]).contains("First run"));
+    }
+
+    #[test]
+    fn the_page_stays_below_20_kib_whatever_it_is_given() {
         for text in ["\"".repeat(1000), "世".repeat(1000)] {
             let page = hostile(&text, 1000);
-            assert!(page.len() < 16 * 1024, "{}", page.len());
+            assert!(page.len() < 20 * 1024, "{}", page.len());
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The page is public: whoever reaches the port sees it. So [`PageData`] holds only what may be seen by anyone, and
 //! what is not in it cannot be shown: no note's text (it may name paths), no user's name, no environment, no log line.
+//! Of a first run there are the names of its steps, their states and percentages.
 
 mod cache;
 mod connection;
@@ -11,7 +12,7 @@ mod request;
 mod response;
 mod server;
 
-pub use data::{PageData, ServiceLine, Ssh, State};
+pub use data::{PageData, ServiceLine, Ssh, State, StepLine};
 pub use html::html;
 pub use server::{bind, serve};
 

@@ -4,6 +4,7 @@
 //! run cannot differ from the boot.
 
 mod facts;
+mod first_run;
 mod print;
 mod services;
 mod users;
@@ -12,8 +13,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use facts::Facts;
+pub use first_run::{FirstRun, Tools, tools};
 pub use print::{json, text};
-pub use services::{APP, MAIN, SSHD, main_command};
+pub use services::{APP, FIRST_RUN, MAIN, SSHD, main_command};
 pub use users::User;
 
 use crate::config::Loaded;
@@ -47,6 +49,10 @@ pub struct Plan {
     pub ssh: Option<Ssh>,
     /// What login shells read; none where it cannot be written.
     pub profile: Option<Profile>,
+    /// The first run, if there is anything for it to do.
+    pub first_run: Option<FirstRun>,
+    /// PATH in the sessions of users that have tools of their own.
+    pub paths: BTreeMap<String, String>,
     /// The processes.
     pub spec: Spec,
     /// What `status`, `health` and the greeting tell.
@@ -65,6 +71,14 @@ pub struct Ssh {
     pub host_keys: PathBuf,
     /// Where it logs to, if not to the container's output.
     pub log: Option<PathBuf>,
+}
+
+/// What SSH sessions get.
+struct Sessions {
+    /// Variables for everyone.
+    environment: BTreeMap<String, String>,
+    /// PATH by user, for those that have tools of their own.
+    paths: BTreeMap<String, String>,
 }
 
 /// What login shells read.
@@ -94,17 +108,23 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let denied = [config.ssh.environment.deny.as_slice(), &resolved.secrets].concat();
     let for_sessions = environment::for_sessions(&merged, &denied);
 
-    let mut ssh = plan_ssh(config, facts, &resolved, &for_sessions, &users, &mut notes);
+    let tools = tools(config, &outcome.database);
+    let sessions = Sessions { paths: first_run::paths(&tools, &for_sessions), environment: for_sessions };
+    let first_run = FirstRun::resolve(config, facts, &outcome.database, &users).filter(|_| rescue.is_none());
+
+    let mut ssh = plan_ssh(config, facts, &resolved, &sessions, &users, &mut notes);
     if rescue.is_some() {
         // Nothing that the image sets, such as AllowUsers, may keep out who comes to mend it.
         ssh = ssh.map(|ssh| Ssh { wanted: SshdWanted { image: sshd::ImageConfig::default(), ..ssh.wanted }, ..ssh });
     }
-    let profile = plan_profile(config, facts, &for_sessions, &mut notes);
+    let home_tools = first_run::home_tools(&tools, &outcome.database);
+    let profile = plan_profile(config, facts, &sessions.environment, home_tools, &mut notes);
     let ground = services::Ground {
         config,
         facts,
         database: &outcome.database,
         environment: &for_services,
+        tools: &tools,
         rescue: rescue.is_some(),
     };
     let fetch_keys = ssh.is_some() && users.iter().any(|user| !user.remote.is_empty());
@@ -132,6 +152,8 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         passwd: outcome.database.passwd.unwrap_or_default(),
         ssh,
         profile,
+        first_run,
+        paths: sessions.paths,
         spec: Spec { services, shutdown: config.shutdown.timeout },
         record,
     }
@@ -162,7 +184,7 @@ fn plan_ssh(
     config: &config::Config,
     facts: &Facts,
     resolved: &users::Resolved,
-    environment: &BTreeMap<String, String>,
+    sessions: &Sessions,
     users: &[User],
     notes: &mut Vec<Note>,
 ) -> Option<Ssh> {
@@ -201,8 +223,14 @@ fn plan_ssh(
     }
     let log = (!facts.main.is_empty()).then(|| PathBuf::from(paths::LOGS).join("sshd.log"));
     // Starting sshd for its version costs milliseconds, so only where something depends on it.
-    let escapes = !sshd::needs_escapes(environment) || sshd::understands_escapes(&program);
+    let Sessions { environment, paths } = sessions;
+    let plain = ![environment, paths].into_iter().any(sshd::needs_escapes);
+    let escapes = plain || sshd::understands_escapes(&program);
     notes.extend(sshd::left_out(environment, escapes));
+    for user in paths.keys().filter(|user| !sshd::is_matchable(user)) {
+        let text = format!("the tools of {user:?} are not on PATH over SSH: sshd's config cannot hold such a name");
+        notes.push(Note::warning(text));
+    }
     let mut image = sshd::read_image_config(Path::new("/etc/ssh/sshd_config"));
     notes.append(&mut image.notes);
     Some(Ssh {
@@ -223,6 +251,7 @@ fn plan_ssh(
             use_pam: config.ssh.use_pam,
             x11_forwarding: config.ssh.x11_forwarding,
             environment: environment.clone(),
+            paths: paths.clone(),
             escapes,
             image,
         },
@@ -235,6 +264,7 @@ fn plan_profile(
     config: &config::Config,
     facts: &Facts,
     environment: &BTreeMap<String, String>,
+    tools: Vec<environment::HomeTools>,
     notes: &mut Vec<Note>,
 ) -> Option<Profile> {
     let runtime = facts.runtime.as_ref()?;
@@ -244,6 +274,7 @@ fn plan_profile(
     }
     let snippet = environment::profile_snippet(&environment::Profile {
         path: environment.get("PATH").cloned().unwrap_or_default(),
+        tools,
         devinit: facts.program.clone(),
         root_snippet: runtime.join(paths::ENVIRONMENT),
         greeting: config.greeting.enabled,
@@ -256,6 +287,9 @@ fn default_shell() -> PathBuf {
     let bash = PathBuf::from("/bin/bash");
     if bash.exists() { bash } else { PathBuf::from("/bin/sh") }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 impl User {
     /// What `status` tells of it.

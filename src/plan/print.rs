@@ -1,4 +1,4 @@
-//! A plan for people and for programs. Neither shows the value of a variable, a password or a key.
+//! A plan for people and for programs. Neither shows a password, a key, or the value of a variable other than PATH.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -12,6 +12,9 @@ use crate::probe::Probe;
 use crate::words::clean;
 use crate::{config::duration, fetch, paths};
 
+/// The longest PATH that is shown, in characters.
+const LONGEST_PATH: usize = 4096;
+
 /// The plan as JSON.
 #[must_use]
 pub fn json(plan: &Plan) -> Value {
@@ -21,6 +24,8 @@ pub fn json(plan: &Plan) -> Value {
         "accounts": plan.changes,
         "users": plan.record.users,
         "files": files(plan).iter().map(|(path, what)| json!({"path": path, "what": what})).collect::<Vec<_>>(),
+        "path": plan.paths,
+        "first_run": plan.first_run.as_ref().map(|first_run| json!({"user": first_run.user, "steps": first_run.steps})),
         "services": plan.spec.services.iter().map(service_json).collect::<Vec<_>>(),
         "shutdown": duration::format(plan.spec.shutdown),
         "notes": plan.record.notes,
@@ -79,6 +84,12 @@ fn files(plan: &Plan) -> Vec<(String, String)> {
     if plan.users.iter().any(|user| user.sudo) {
         add(Path::new(paths::SUDOERS), "sudo without a password".to_owned());
     }
+    if let (Some(first_run), Some(runtime)) = (&plan.first_run, &plan.runtime) {
+        for account in &first_run.accounts {
+            let folder = runtime.join(paths::FIRST_RUNS).join(&account.name);
+            add(&folder, "folder for how a first run stands".to_owned());
+        }
+    }
     if plan.profile.is_some() {
         add(Path::new(paths::PROFILE), "PATH and greeting for login shells".to_owned());
     }
@@ -107,6 +118,10 @@ pub fn text(plan: &Plan) -> String {
     });
     section("keys", keys.collect());
     section("files", files(plan).into_iter().map(|(path, what)| format!("{path}: {what}")).collect());
+    section("PATH", plan.paths.iter().map(|(user, path)| format!("{user}: {}", clean(path, LONGEST_PATH))).collect());
+    if let Some(first_run) = &plan.first_run {
+        section(&format!("first run for {}", first_run.user), first_run.steps.clone());
+    }
     section("processes", plan.spec.services.iter().map(service_line).collect());
     let notes = plan.record.notes.iter().map(|note| {
         let text = clean(&note.text, LONGEST_NOTE);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::first_run::{self, Tools};
 use super::{Facts, Ssh};
 use crate::config::model::{self, BaseEntrypoint, Config};
 use crate::config::signal::signal_number;
@@ -19,9 +20,13 @@ pub const APP: &str = "app";
 pub const MAIN: &str = "main";
 /// The name of sshd's service.
 pub const SSHD: &str = "sshd";
+/// The name of the first run's service.
+pub const FIRST_RUN: &str = "first-run";
 
 /// How long a process may take to end after its stop signal, unless the config says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the first run may take to end: it can be ended at any instant, and goes on the next time.
+const STOP_FIRST_RUN: Duration = Duration::from_secs(3);
 /// After how many failures in a row the app or a service is given up.
 const GIVE_UP_AFTER: u32 = 5;
 /// Where these are in the order of stopping: the app first, sshd last.
@@ -92,6 +97,8 @@ pub struct Ground<'a> {
     pub database: &'a Database,
     /// The environment of the app and the services.
     pub environment: &'a BTreeMap<String, String>,
+    /// Tools of users, for what runs as one of them.
+    pub tools: &'a Tools,
     /// Whether only what lets someone in is started.
     pub rescue: bool,
 }
@@ -107,13 +114,19 @@ impl Ground<'_> {
         let hooks = if self.rescue { Vec::new() } else { self.hooks() };
         let settled: Vec<String> = hooks.last().map(|hook| hook.name.clone()).into_iter().collect();
         all.extend(hooks);
+        let first_run = self.first_run(notes).map(|first_run| Service { settled: settled.clone(), ..first_run });
         if !self.rescue {
             for (name, wanted) in &self.config.services {
                 let service = self.service(name, wanted, notes);
                 all.extend(service.map(|service| Service { settled: settled.clone(), ..service }));
             }
         }
-        match main_command(&self.facts.main, self.environment, self.config.base_entrypoint) {
+        let settled = match &first_run {
+            Some(first_run) if self.config.first_run.blocks_app => vec![first_run.name.clone()],
+            _ => settled,
+        };
+        all.extend(first_run);
+        match main_command(&self.facts.main, &self.own_environment(), self.config.base_entrypoint) {
             Some(main) => all.push(Service { settled, umask: self.facts.umask, ..main }),
             None if !self.rescue => {
                 all.extend(self.app(notes).map(|app| Service { settled, ..app }));
@@ -137,12 +150,34 @@ impl Ground<'_> {
 
     /// It makes the plan again, so it sees what the boot saw: the variables that hold keys, and the same config.
     fn fetch_keys(&self) -> Service {
-        let mut fetch = self.own("fetch-keys", &["internal", "fetch-keys"]);
-        if let Some(config) = &self.facts.config {
-            fetch.command.extend(["--config".to_owned(), config.to_string_lossy().into_owned()]);
+        self.like_the_boot(self.own("fetch-keys", &["internal", "fetch-keys"]))
+    }
+
+    /// It makes the plan again as well.
+    fn first_run(&self, notes: &mut Vec<Note>) -> Option<Service> {
+        let wanted = &self.config.first_run;
+        if self.rescue || wanted.steps.is_empty() {
+            return None;
         }
-        fetch.environment.clone_from(&self.facts.environment);
-        fetch
+        if !self.facts.main.is_empty() && !wanted.blocks_app {
+            // A container for one command should not begin to download.
+            notes.push(Note::info(
+                "the first run is left out beside a main command: begin it with `devinit first-run`, or set \
+                 first_run.blocks_app",
+            ));
+            return None;
+        }
+        let first_run = self.like_the_boot(self.own(FIRST_RUN, &["first-run", "--boot"]));
+        Some(Service { stop_timeout: STOP_FIRST_RUN, ..first_run })
+    }
+
+    /// With the config and the whole environment that the boot has.
+    fn like_the_boot(&self, mut service: Service) -> Service {
+        if let Some(config) = &self.facts.config {
+            service.command.extend(["--config".to_owned(), config.to_string_lossy().into_owned()]);
+        }
+        service.environment.clone_from(&self.facts.environment);
+        service
     }
 
     fn sshd(&self, ssh: &Ssh) -> Service {
@@ -249,20 +284,36 @@ impl Ground<'_> {
         notes: &mut Vec<Note>,
     ) -> Option<Service> {
         service.umask = self.facts.umask;
-        if let Some(user) = user {
-            match self.identify(user) {
-                Ok((identity, of_user)) => {
-                    service.identity = self.facts.root.then_some(identity);
-                    service.environment.extend(of_user);
-                }
-                Err(why) => {
-                    notes.push(Note::error(format!("{} is not started: {why}", service.name)));
-                    return None;
-                }
+        match user.map(|user| self.identify(user)) {
+            None => service.environment = self.own_environment(),
+            Some(Ok((identity, of_user))) => {
+                service.environment = self.with_tools(identity.uid);
+                service.identity = self.facts.root.then_some(identity);
+                service.environment.extend(of_user);
+            }
+            Some(Err(why)) => {
+                notes.push(Note::error(format!("{} is not started: {why}", service.name)));
+                return None;
             }
         }
         service.environment.extend(variables.clone());
         Some(service)
+    }
+
+    /// The environment of what runs as devinit itself does.
+    fn own_environment(&self) -> BTreeMap<String, String> {
+        self.with_tools(self.facts.uid)
+    }
+
+    /// The environment, with the tools of the user of this id, if any, in front of PATH.
+    fn with_tools(&self, uid: u32) -> BTreeMap<String, String> {
+        let mut environment = self.environment.clone();
+        let passwd = self.database.passwd.as_deref().unwrap_or_default();
+        let own = |name: &str| lookup(passwd, name).is_some_and(|entry| entry.uid == uid);
+        if let Some((_, folders)) = self.tools.iter().find(|(name, _)| own(name)) {
+            environment.insert("PATH".to_owned(), first_run::path(folders, self.environment));
+        }
+        environment
     }
 
     fn identify(&self, user: &str) -> Result<(Identity, [(String, String); 4]), String> {

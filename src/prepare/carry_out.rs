@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown};
 use std::path::Path;
 
 use tracing::{error, info, warn};
@@ -35,6 +36,7 @@ pub fn carry_out(mut plan: Plan) -> Spec {
     }
     write_sudoers(&plan, &mut notes);
     write_profile(&plan, &mut notes);
+    make_first_run_folders(&plan, &mut notes);
     for user in &plan.users {
         if !plan.wanted.is_empty() {
             notes.extend(home::prepare(&user.account, Path::new(home::SKELETON), &plan.passwd));
@@ -194,11 +196,65 @@ fn write_profile(plan: &Plan, notes: &mut Vec<Note>) {
     }
 }
 
+/// A folder for each user that may have a first run, where it leaves how it stands. What an earlier boot left there is
+/// no news.
+fn make_first_run_folders(plan: &Plan, notes: &mut Vec<Note>) {
+    let (Some(first_run), Some(runtime)) = (&plan.first_run, &plan.runtime) else { return };
+    let made = own_folder(&runtime.join(paths::FIRST_RUNS), None).and_then(|()| {
+        first_run.accounts.iter().try_for_each(|account| {
+            let progress = paths::first_run_progress(runtime, &account.name);
+            let _ = fs::remove_file(&progress);
+            own_folder(progress.parent().unwrap_or(runtime), Some(account))
+        })
+    });
+    if let Err(error) = made {
+        notes.push(Note::warning(format!("the progress of the first run cannot be shown: {error}")));
+    }
+}
+
+/// A folder that everyone may look into, below one that only devinit can write to.
+fn own_folder(folder: &Path, owner: Option<&accounts::Entry>) -> io::Result<()> {
+    let in_folder = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+    match DirBuilder::new().create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(in_folder(error)),
+        _ => {}
+    }
+    // Whatever the umask.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(in_folder)?;
+    let Some(owner) = owner else { return Ok(()) };
+    lchown(folder, Some(owner.uid), Some(owner.gid)).map_err(in_folder)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
     use std::path::PathBuf;
 
     use super::*;
+
+    #[test]
+    fn each_user_gets_a_folder_for_progress_and_news_of_an_earlier_boot_are_gone() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let runtime = tempfile::tempdir().unwrap();
+        let passwd = "root:x:0:0::/root:/bin/sh\npeid:x:3100:1100::/home/peid:/bin/sh\n";
+        let plan = || crate::plan::tests::plan("{first_run: {user: peid, steps: [{uv: {}}]}}", passwd, runtime.path());
+        for old in [false, true] {
+            let progress = paths::first_run_progress(runtime.path(), "peid");
+            if old {
+                fs::write(&progress, "{}").unwrap();
+            }
+            let mut notes = Vec::new();
+            make_first_run_folders(&plan(), &mut notes);
+            assert_eq!(notes, []);
+            let stat =
+                |path: &Path| path.symlink_metadata().map(|found| (found.uid(), found.gid(), found.mode() & 0o7777));
+            assert_eq!(stat(progress.parent().unwrap()).unwrap(), (3100, 1100, 0o755));
+            assert_eq!(stat(&runtime.path().join("first-run")).unwrap(), (0, 0, 0o755));
+            assert!(!progress.exists());
+        }
+    }
 
     #[test]
     fn a_user_whose_name_means_something_to_sudo_gives_nobody_else_the_right() {

@@ -13,7 +13,8 @@ const LONGEST: usize = 100;
 #[must_use]
 pub fn plan(progress: &Progress) -> String {
     let width = progress.tasks.iter().map(|task| task.name.chars().count()).max().unwrap_or(0).max(4);
-    let mut text = format!("first run for {}\n{:width$}  {:6}  WHAT\n", clean(&progress.user, LONGEST), "STEP", "STATE");
+    let mut text =
+        format!("first run for {}\n{:width$}  {:6}  WHAT\n", clean(&progress.user, LONGEST), "STEP", "STATE");
     for task in &progress.tasks {
         let state = if task.state == State::Unchanged { "done" } else { "to do" };
         let what = match &task.version {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::keys::CONSUMED;
 use crate::engine::spawn::DEFAULT_PATH;
 
-pub use profile::{Profile, profile_snippet, root_snippet};
+pub use profile::{HomeTools, Profile, profile_snippet, root_snippet};
 pub use users::{EnvUser, FromEnvironment, users_from_environment};
 
 /// Variables by name.
@@ -20,16 +20,22 @@ pub fn merge(container: &Environment, config: &Environment, path: &[String]) -> 
     let mut merged = container.clone();
     merged.extend(config.iter().map(|(name, value)| (name.clone(), value.clone())));
     let existing = merged.get("PATH").filter(|path| !path.is_empty()).map_or(DEFAULT_PATH, String::as_str);
+    let path = in_front(path, existing);
+    merged.insert("PATH".to_owned(), path);
+    merged
+}
+
+/// A PATH with folders in front of it, each folder once.
+#[must_use]
+pub fn in_front<S: AsRef<str>>(front: &[S], path: &str) -> String {
     let mut folders: Vec<&str> = Vec::new();
-    for folder in path.iter().flat_map(|path| path.split(':')).chain(existing.split(':')) {
+    for folder in front.iter().flat_map(|path| path.as_ref().split(':')).chain(path.split(':')) {
         // An empty component would mean the current folder, whatever that is.
         if !folder.is_empty() && !folders.contains(&folder) {
             folders.push(folder);
         }
     }
-    let path = folders.join(":");
-    merged.insert("PATH".to_owned(), path);
-    merged
+    folders.join(":")
 }
 
 /// What SSH sessions and login shells get: no secret that devinit itself uses up, nothing that belongs to one process or

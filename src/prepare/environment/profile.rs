@@ -11,6 +11,8 @@ use super::Environment;
 pub struct Profile {
     /// The PATH that `/etc/profile` of many distributions resets.
     pub path: String,
+    /// What goes in front of it for one user only.
+    pub tools: Vec<HomeTools>,
     /// This program, for the greeting.
     pub devinit: PathBuf,
     /// Where [`root_snippet`] lies.
@@ -19,6 +21,30 @@ pub struct Profile {
     pub greeting: bool,
     /// Scripts that every login shell sources.
     pub on_login: Vec<PathBuf>,
+}
+
+/// Tools in a user's home: on the PATH of that user's login shells, and of nobody else's.
+#[derive(Clone, Debug)]
+pub struct HomeTools {
+    /// The user's home.
+    pub home: PathBuf,
+    /// Their folders, as PATH has it.
+    pub path: String,
+    /// Whether the user is root.
+    pub root: bool,
+}
+
+impl HomeTools {
+    /// Puts the folders in front, if the shell is the user's: HOME alone can be kept by sudo or su. Root is told from
+    /// others by `/`, so that a home that still belongs to root is not taken for root's own.
+    fn snippet(&self) -> String {
+        let home = quoted_path(&self.home);
+        let not_root = if self.root { "" } else { " && [ ! -O / ]" };
+        let path = quoted(&self.path);
+        format!(
+            "if [ \"${{HOME:-}}\" = {home} ] && [ -O {home} ]{not_root}; then devinit_path={path}:$devinit_path; fi\n"
+        )
+    }
 }
 
 /// The content of `/etc/profile.d/devinit.sh`, which everybody can read: it holds no variable but PATH.
@@ -34,7 +60,7 @@ if [ -r {root} ]; then . {root}; fi
 
 # /etc/profile resets PATH. If a folder of the container's got lost, they all come back, in front of what is there.
 devinit_path={path}
-devinit_left=$devinit_path:
+{tools}devinit_left=$devinit_path:
 devinit_lost=
 while [ -n "$devinit_left" ]; do
     case ":${{PATH:-}}:" in
@@ -59,6 +85,7 @@ unset devinit_path devinit_left devinit_lost
 "#,
         root = quoted_path(&profile.root_snippet),
         path = quoted(&profile.path),
+        tools = profile.tools.iter().map(HomeTools::snippet).collect::<String>(),
     );
     if profile.greeting {
         let _ = write!(
@@ -109,6 +136,8 @@ fn quoted_path(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
     use std::process::{Command, Output};
 
     use proptest::prelude::*;
@@ -135,6 +164,7 @@ mod tests {
     fn profile(path: &str) -> Profile {
         Profile {
             path: path.to_owned(),
+            tools: Vec::new(),
             devinit: PathBuf::from("/usr/local/bin/devinit"),
             root_snippet: PathBuf::from("/nonexistent/environment.sh"),
             greeting: true,
@@ -167,6 +197,50 @@ mod tests {
             ] {
                 assert_eq!(path_after(&shell, wanted, before), after, "{shell:?} {before}");
             }
+        }
+    }
+
+    /// PATH after the snippet for a user with tools in this home, in a shell of this uid with this HOME.
+    fn path_with_tools(shell: &[&str], tools: HomeTools, uid: u32, home: &str, before: &str) -> String {
+        let profile = Profile { tools: vec![tools], ..profile("/usr/bin:/bin") };
+        let script = format!("set -eu\n{}printf %s \"$PATH\"", profile_snippet(&profile));
+        let mut command = Command::new(shell[0]);
+        command.args(&shell[1..]).args(["-c", &script]).env_clear().env("PATH", before).env("HOME", home);
+        let output = command.uid(uid).gid(uid).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{shell:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn tools_are_in_front_for_their_user_and_for_nobody_else() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let home = |name: &str, uid| {
+            let home = place.path().join(name);
+            std::fs::create_dir(&home).unwrap();
+            std::os::unix::fs::chown(&home, Some(uid), Some(uid)).unwrap();
+            home.display().to_string()
+        };
+        let (peid, other, unclaimed) = (home("it's peid", 3100), home("other", 3200), home("unclaimed", 0));
+        let tools = |home: &str, root| HomeTools { home: home.into(), path: format!("{home}/a b:/t"), root };
+        for shell in shells() {
+            let path = |tools, uid, home: &str| path_with_tools(&shell, tools, uid, home, "/usr/local/bin:/bin");
+            let plain = "/usr/bin:/bin:/usr/local/bin";
+            assert_eq!(path(tools(&peid, false), 3100, &peid), format!("{peid}/a b:/t:{plain}"), "{shell:?}");
+            assert_eq!(path(tools(&peid, false), 3200, &other), plain, "{shell:?}: another user");
+            assert_eq!(path(tools(&peid, false), 0, &peid), plain, "{shell:?}: root that kept HOME");
+            assert_eq!(path(tools(&peid, false), 3200, &peid), plain, "{shell:?}: another user that kept HOME");
+            assert_eq!(path(tools(&unclaimed, false), 0, &unclaimed), plain, "{shell:?}: a home that is root's still");
+            assert_eq!(
+                path(tools(&unclaimed, true), 0, &unclaimed),
+                format!("{unclaimed}/a b:/t:{plain}"),
+                "{shell:?}"
+            );
+            let again = format!("{peid}/a b:/t:/usr/bin:/bin");
+            assert_eq!(path_with_tools(&shell, tools(&peid, false), 3100, &peid, &again), again, "{shell:?}");
         }
     }
 

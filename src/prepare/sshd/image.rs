@@ -24,10 +24,10 @@ const LEFT_OUT: [&str; 8] =
 /// What is left of the image's sshd_config and the files that it includes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageConfig {
-    /// Directives for all connections.
-    global: Vec<String>,
+    /// Directives for all connections, one a line.
+    pub(super) global: Vec<String>,
     /// `Match` blocks: all of them behind the others, since there is no end to a block but the next one.
-    blocks: Vec<String>,
+    pub(super) blocks: Vec<String>,
     /// What was left out and may be missed.
     pub notes: Vec<Note>,
     files: usize,
@@ -41,16 +41,6 @@ pub fn read_image_config(path: &Path) -> ImageConfig {
 }
 
 impl ImageConfig {
-    /// Whether there is nothing to add.
-    pub fn is_empty(&self) -> bool {
-        self.global.is_empty() && self.blocks.is_empty()
-    }
-
-    /// The directives, one a line.
-    pub(super) fn text(&self) -> String {
-        self.global.iter().chain(&self.blocks).map(|line| format!("{line}\n")).collect()
-    }
-
     fn read(&mut self, path: &Path, folder: &Path, depth: usize) {
         self.files += 1;
         if depth > MAX_DEPTH || self.files > MAX_FILES {
@@ -145,13 +135,17 @@ mod tests {
         read_image_config(&folder.path().join(files[0].0))
     }
 
+    fn text(config: &ImageConfig) -> String {
+        config.global.iter().chain(&config.blocks).map(|line| format!("{line}\n")).collect()
+    }
+
     #[test]
     fn of_debians_own_config_what_does_not_conflict_is_left() {
         let config = read(&[(
             "sshd_config",
             "# comment\nInclude FOLDER/sshd_config.d/*.conf\nUsePAM yes\n\nAcceptEnv LANG LC_*\nSubsystem\tsftp\t/usr/lib/openssh/sftp-server\n",
         )]);
-        assert_eq!(config.text(), "UsePAM yes\nAcceptEnv LANG LC_*\n");
+        assert_eq!(text(&config), "UsePAM yes\nAcceptEnv LANG LC_*\n");
         assert_eq!(config.notes, []);
     }
 
@@ -161,7 +155,7 @@ mod tests {
             "sshd_config",
             "Port 2222\nport=2223\n\"ListenAddress\" 0.0.0.0\n  HOSTKEY /etc/x\nSetEnv A=1\nSubsystem sftp x\nSubsystem netconf /n\nBanner /b\n",
         )]);
-        assert_eq!(config.text(), "Subsystem netconf /n\nBanner /b\n");
+        assert_eq!(text(&config), "Subsystem netconf /n\nBanner /b\n");
         assert_eq!(config.notes.len(), 3);
     }
 
@@ -175,7 +169,7 @@ mod tests {
             ("sshd_config.d/readme.txt", "Banner /readme\n"),
         ]);
         assert_eq!(
-            config.text(),
+            text(&config),
             "Banner /a\nBanner /b\nMaxAuthTries 3\nMatch Group sftp\nChrootDirectory /srv\nPort 1\nMatch User bob\nForceCommand x\n"
         );
     }
@@ -188,7 +182,7 @@ mod tests {
 
     #[test]
     fn without_a_config_there_is_nothing_to_add() {
-        assert!(read_image_config(Path::new("/nonexistent/sshd_config")).is_empty());
+        assert_eq!(text(&read_image_config(Path::new("/nonexistent/sshd_config"))), "");
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(read_image_config(folder.path()).notes.len(), 1);
     }

@@ -46,6 +46,8 @@ pub struct SshdWanted {
     pub x11_forwarding: bool,
     /// The environment of all sessions.
     pub environment: BTreeMap<String, String>,
+    /// PATH, for users that have their own.
+    pub paths: BTreeMap<String, String>,
     /// Whether this sshd reads `\"` and `#` in values: see [`understands_escapes`].
     pub escapes: bool,
     /// What the image's own sshd_config sets beyond this.
@@ -116,11 +118,37 @@ pub fn render(wanted: &SshdWanted) -> String {
     if let Some(pairs) = set_env::line(&wanted.environment, wanted.escapes) {
         line("SetEnv", &pairs);
     }
-    if !wanted.image.is_empty() {
-        text.push_str("\n# From the image's own sshd_config.\n");
-        text.push_str(&wanted.image.text());
-    }
+    let image = |lines: &[String]| match lines {
+        [] => String::new(),
+        lines => format!("\n# From the image's own sshd_config.\n{}\n", lines.join("\n")),
+    };
+    text.push_str(&image(&wanted.image.global));
+    // Behind all that is for everyone, since a block ends only where the next one begins; and before the image's blocks,
+    // since of blocks for the same user the first one's SetEnv counts.
+    text.push_str(&blocks(wanted));
+    text.push_str(&image(&wanted.image.blocks));
     text
+}
+
+/// A block for each user that has a PATH of its own. Its SetEnv takes the place of everyone's as a whole.
+fn blocks(wanted: &SshdWanted) -> String {
+    let block = |(user, path): (&String, &String)| {
+        if !is_matchable(user) || !set_env::fits("PATH", path, wanted.escapes) {
+            return None;
+        }
+        let mut environment = wanted.environment.clone();
+        environment.insert("PATH".to_owned(), path.clone());
+        let pairs = set_env::line(&environment, wanted.escapes)?;
+        Some(format!("\n# With the tools of {user}.\nMatch User {user}\nSetEnv {pairs}\n"))
+    };
+    wanted.paths.iter().filter_map(block).collect()
+}
+
+/// Whether `Match User NAME` means the user of this name and nobody else: sshd's patterns have no way to write one of
+/// their own characters.
+pub fn is_matchable(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.$@+".contains(&byte);
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 fn is_word(text: &str) -> bool {

@@ -12,7 +12,7 @@ pub(super) fn line(environment: &BTreeMap<String, String>, escapes: bool) -> Opt
 
 /// Names the variables that cannot be written there, and so do not reach SSH sessions.
 pub fn left_out(environment: &BTreeMap<String, String>, escapes: bool) -> Vec<Note> {
-    let lost = environment.iter().filter(|(name, value)| quoted(name, value, escapes).is_none());
+    let lost = environment.iter().filter(|(name, value)| !fits(name, value, escapes));
     lost.map(|(name, value)| {
         let reason = match expressible(name, value) {
             true => "this old sshd cannot read a value with a quote or #",
@@ -25,7 +25,12 @@ pub fn left_out(environment: &BTreeMap<String, String>, escapes: bool) -> Vec<No
 
 /// Whether a value needs what sshd understands only since OpenSSH 8.7: ask [`super::understands_escapes`] then.
 pub fn needs_escapes(environment: &BTreeMap<String, String>) -> bool {
-    environment.iter().any(|(name, value)| expressible(name, value) && quoted(name, value, false).is_none())
+    environment.iter().any(|(name, value)| expressible(name, value) && !fits(name, value, false))
+}
+
+/// Whether a variable can be written there.
+pub(super) fn fits(name: &str, value: &str, escapes: bool) -> bool {
+    quoted(name, value, escapes).is_some()
 }
 
 fn expressible(name: &str, value: &str) -> bool {

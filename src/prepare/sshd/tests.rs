@@ -15,6 +15,7 @@ fn wanted() -> SshdWanted {
         use_pam: false,
         x11_forwarding: true,
         environment: BTreeMap::new(),
+        paths: BTreeMap::new(),
         escapes: true,
         image: ImageConfig::default(),
     }
@@ -63,6 +64,50 @@ fn what_the_image_sets_comes_behind_what_devinit_sets() {
     let config = render(&SshdWanted { image: read_image_config(&path), ..wanted() });
     assert_eq!(values(&config, "PermitRootLogin"), ["prohibit-password", "yes"]);
     assert!(config.ends_with("Match User bob\nX11Forwarding no\n"), "{config}");
+}
+
+/// An environment, or PATHs by user.
+fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn a_user_s_path_stands_in_a_block_between_the_image_s_directives_and_its_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sshd_config");
+    std::fs::write(&path, "Banner /b\nMatch User bob\nX11Forwarding no\n").unwrap();
+    let config = render(&SshdWanted {
+        image: read_image_config(&path),
+        environment: pairs([("A", "1"), ("PATH", "/bin")]),
+        paths: pairs([("peid", "/home/peid/.local/bin:/bin")]),
+        ..wanted()
+    });
+    assert_eq!(values(&config, "SetEnv"), [r#""A=1" "PATH=/bin""#, r#""A=1" "PATH=/home/peid/.local/bin:/bin""#]);
+    let lines: Vec<&str> = config.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let block = [r#"SetEnv "A=1" "PATH=/home/peid/.local/bin:/bin""#, "Match User bob", "X11Forwarding no"];
+    let end = [&["Banner /b", "Match User peid"][..], &block].concat();
+    assert!(lines.ends_with(&end), "{config}");
+}
+
+#[test]
+fn a_name_that_would_mean_others_as_well_gets_no_block() {
+    for user in ["*", "a?", "!peid", "peid,root", "a b", "", "a\"b", "a#", "a\nPermitRootLogin yes", "a=b", "é", "a\\"]
+    {
+        let config = render(&SshdWanted { paths: pairs([(user, "/x:/bin")]), ..wanted() });
+        assert!(!config.contains("Match") && values(&config, "SetEnv").is_empty(), "{user:?}: {config}");
+        assert!(!is_matchable(user), "{user:?}");
+    }
+    for user in ["peid", "first.last", "samba$", "www-data", "a_1"] {
+        assert!(is_matchable(user), "{user}");
+    }
+}
+
+#[test]
+fn a_path_that_an_old_sshd_cannot_read_leaves_everyone_s() {
+    let paths = pairs([("peid", "/home/a#b/.local/bin:/bin")]);
+    let config = render(&SshdWanted { paths: paths.clone(), escapes: false, ..wanted() });
+    assert!(!config.contains("Match"), "{config}");
+    assert!(render(&SshdWanted { paths, ..wanted() }).contains("Match User peid\n"));
 }
 
 mod real;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::prepare::{host_keys, keys};
+use crate::prepare::{environment, host_keys, keys};
 
 struct Server {
     folder: tempfile::TempDir,
@@ -24,6 +24,11 @@ impl Drop for Server {
 impl Server {
     /// Starts sshd with these changes to the config, and waits for its banner.
     fn start(change: impl FnOnce(&mut SshdWanted)) -> Self {
+        Self::start_after("", change)
+    }
+
+    /// As [`Server::start`], in a mount namespace in which a shell has run some commands in the server's folder.
+    fn start_after(commands: &str, change: impl FnOnce(&mut SshdWanted)) -> Self {
         // StrictModes wants every folder above the keys to be root's alone, which /tmp is not.
         let folder = tempfile::tempdir_in("/root").unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -31,8 +36,10 @@ impl Server {
         assert!(status.unwrap().success());
         std::fs::create_dir(at("keys")).unwrap();
         let public = std::fs::read_to_string(at("id.pub")).unwrap();
-        let content = keys::file_content("root", &keys::parse(&public, "id.pub").keys);
-        std::fs::write(at("keys/root"), content).unwrap();
+        for user in ["root", "peid"] {
+            let content = keys::file_content(user, &keys::parse(&public, "id.pub").keys);
+            std::fs::write(at("keys").join(user), content).unwrap();
+        }
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -48,8 +55,10 @@ impl Server {
         let sshd = find_sshd().expect("openssh-server is installed");
         std::fs::write(at("sshd_config"), render(&wanted)).unwrap();
         check(&sshd, &at("sshd_config")).unwrap();
-        let mut command = Command::new(sshd);
-        command.args(["-D", "-e", "-f"]).arg(at("sshd_config")).stderr(Stdio::null());
+        let mut command = Command::new("unshare");
+        let script = format!("set -e; {commands}\nexec \"$0\" \"$@\"");
+        command.args(["--mount", "sh", "-c", &script]).arg(sshd).args(["-D", "-e", "-f"]).arg(at("sshd_config"));
+        command.current_dir(folder.path()).stderr(Stdio::null());
         let server = Self { sshd: command.spawn().unwrap(), folder, port };
         let begin = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -57,6 +66,20 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         server
+    }
+
+    /// What sshd would give to a user's session, as it says itself: sorted.
+    fn environment_of(&self, user: &str) -> Vec<String> {
+        let mut command = Command::new(find_sshd().unwrap());
+        command.arg("-T").arg("-f").arg(self.folder.path().join("sshd_config"));
+        command.args(["-C", &format!("user={user},host=localhost,addr=127.0.0.1")]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut pairs: Vec<_> =
+            text.lines().filter_map(|line| line.strip_prefix("setenv ")).map(str::to_owned).collect();
+        pairs.sort();
+        pairs
     }
 
     fn ssh(&self, program: &str, arguments: &[&str]) -> std::process::Output {
@@ -127,7 +150,7 @@ fn the_path_of_a_session_is_the_containers() {
 fn sftp_works_and_debians_own_config_does_not_get_in_the_way() {
     let server = Server::start(|wanted| {
         wanted.image = read_image_config(Path::new("/etc/ssh/sshd_config"));
-        assert!(!wanted.image.is_empty(), "there is such a config");
+        assert!(!wanted.image.global.is_empty(), "there is such a config");
     });
     let at = |name: &str| server.folder.path().join(name).display().to_string();
     let output = server.ssh("scp", &["-q", &format!("root@127.0.0.1:{}", at("id.pub")), &at("copy")]);
@@ -147,4 +170,98 @@ fn a_stranger_and_a_password_are_turned_away() {
     assert_eq!(output.status.code(), Some(255));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(message.contains("(publickey)"), "only keys are offered: {message}");
+}
+
+/// The environment and the PATHs by user that the tests below have.
+fn with_tools(wanted: &mut SshdWanted, user: &str, tools: &Path) {
+    let path = format!("{}:/usr/bin:/bin", tools.display());
+    wanted.environment = pairs([("KEPT", "two words"), ("PATH", "/usr/bin:/bin")]);
+    wanted.paths = pairs([(user, &path)]);
+}
+
+#[test]
+#[ignore = "needs root and an installed sshd"]
+fn the_tools_of_a_user_are_on_that_user_s_path_alone_also_where_the_image_has_blocks() {
+    let server = Server::start(|wanted| {
+        with_tools(wanted, "peid", Path::new("/home/peid/.local/bin"));
+        let path = wanted.keys_folder.join("../image");
+        std::fs::write(&path, "Banner none\nMatch User peid,bob\nSetEnv PATH=/image\nX11Forwarding no\n").unwrap();
+        wanted.image = read_image_config(&path);
+    });
+    assert_eq!(server.environment_of("root"), ["KEPT=two words", "PATH=/usr/bin:/bin"]);
+    assert_eq!(server.environment_of("pei"), ["KEPT=two words", "PATH=/usr/bin:/bin"]);
+    assert_eq!(server.environment_of("peid"), ["KEPT=two words", "PATH=/home/peid/.local/bin:/usr/bin:/bin"]);
+    assert_eq!(server.environment_of("bob"), ["PATH=/image"], "the image's block is its own business");
+    let output = server.ssh("ssh", &["root@127.0.0.1", "echo $PATH"]);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("/home/peid"), "{output:?}");
+}
+
+#[test]
+#[ignore = "needs root and an installed sshd"]
+fn a_folder_with_quotes_and_spaces_can_hold_tools() {
+    let server = Server::start(|wanted| {
+        let tools = wanted.keys_folder.join("../it's \"b#in\"");
+        tool(&tools);
+        with_tools(wanted, "root", &tools);
+    });
+    let output = server.ssh("ssh", &["root@127.0.0.1", "devinit-tool"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "found by two words\n", "{output:?}");
+}
+
+/// A program that says that it was found.
+fn tool(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let path = folder.join("devinit-tool");
+    std::fs::write(&path, "#!/bin/sh\necho found by \"$KEPT\"\n").unwrap();
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+#[ignore = "needs root and an installed sshd"]
+fn a_tool_is_found_by_commands_login_shells_and_terminals_of_its_user_and_of_nobody_else() {
+    // A user, its home and its keys that this machine need not have.
+    let mounts = "echo peid:x:3100:3100::/home/peid:/bin/sh | cat /etc/passwd - > passwd
+        echo 'peid:*:20000::::::' | cat /etc/shadow - > shadow
+        chown -R 3100:3100 home/peid
+        mount --bind passwd /etc/passwd; mount --bind shadow /etc/shadow; mount --bind home /home; mount --bind keys /mnt
+        mount --bind profile.d /etc/profile.d";
+    let server = Server::start_after(mounts, |wanted| {
+        let folder = wanted.keys_folder.parent().unwrap().to_owned();
+        let tools = Path::new("/home/peid/.local/bin");
+        tool(&folder.join("home/peid/.local/bin"));
+        std::fs::create_dir(folder.join("profile.d")).unwrap();
+        let snippet = environment::profile_snippet(&environment::Profile {
+            path: "/usr/bin:/bin".to_owned(),
+            tools: vec![environment::HomeTools {
+                home: "/home/peid".into(),
+                path: tools.display().to_string(),
+                root: false,
+            }],
+            devinit: "/nonexistent".into(),
+            root_snippet: "/nonexistent".into(),
+            greeting: false,
+            on_login: Vec::new(),
+        });
+        std::fs::write(folder.join("profile.d/devinit.sh"), snippet).unwrap();
+        with_tools(wanted, "peid", tools);
+        wanted.keys_folder = "/mnt".into();
+    });
+    let said = |arguments: &[&str]| {
+        let output = server.ssh("ssh", arguments);
+        (String::from_utf8_lossy(&output.stdout).trim_end().to_owned(), format!("{arguments:?}: {output:?}"))
+    };
+    for (arguments, found) in [
+        (&["peid@127.0.0.1", "devinit-tool"][..], "found by two words"),
+        (&["peid@127.0.0.1", "sh -lc devinit-tool"], "found by two words"),
+        (&["peid@127.0.0.1", "bash -lc devinit-tool"], "found by two words"),
+        (&["-tt", "peid@127.0.0.1", "devinit-tool"], "found by two words"),
+        (&["-tt", "peid@127.0.0.1", "bash -ic devinit-tool"], "found by two words"),
+        (&["root@127.0.0.1", "su - peid -c devinit-tool"], "found by"),
+        (&["root@127.0.0.1", "devinit-tool"], ""),
+        (&["root@127.0.0.1", "sh -lc devinit-tool"], ""),
+        (&["root@127.0.0.1", "HOME=/home/peid bash -lc devinit-tool"], ""),
+    ] {
+        let (text, output) = said(arguments);
+        assert_eq!(text, found, "{output}");
+    }
 }
