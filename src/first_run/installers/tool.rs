@@ -210,12 +210,11 @@ pub fn put_tree(
     Ok(files)
 }
 
-/// Removes all folders but one. What begins with a dot is on its way to its place, perhaps in another container.
+/// Removes everything but one folder, also what killed runs left: nobody else installs for this user at the same time.
 fn remove_others(versions: &Path, keep: &str) -> io::Result<()> {
     for entry in fs::read_dir(versions)? {
         let entry = entry?;
-        let name = entry.file_name();
-        if name == keep || name.as_encoded_bytes().starts_with(b".") {
+        if entry.file_name() == keep {
             continue;
         }
         if entry.file_type()?.is_dir() {
