@@ -13,7 +13,7 @@ use crate::first_run::Job;
 pub struct Ollama;
 
 const RELEASES: Releases =
-    Releases { repository: "ollama/ollama", prefix: "v", sums: Sums::List("sha256sum.txt"), assets, grows: 3 };
+    Releases { repository: "ollama/ollama", prefix: "v", sums: Sums::List("sha256sum.txt"), assets, grows: 4 };
 
 /// Older releases have a .tgz.
 fn assets(target: Target, _: &str) -> Vec<String> {

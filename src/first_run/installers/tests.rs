@@ -328,7 +328,7 @@ fn node_has_a_folder_for_its_version_and_an_update_replaces_it() {
         world.publish("nodejs.org/dist/index.json", index);
         let (share, bin) = if world.place.system { ("share", "bin") } else { (".local/share", ".local/bin") };
 
-        world.install(&node("jod")).unwrap();
+        world.install(&node("lts/jod")).unwrap();
         assert!(world.place.base.join(bin).join("corepack").exists());
         let installed = world.install(&Step::Node(config::Node::default())).unwrap();
         assert_eq!(installed.version.as_deref(), Some("24.19.0"));
