@@ -11,7 +11,7 @@ use crate::first_run::{Job, Place};
 /// pixi, the package manager.
 pub struct Pixi;
 
-const RELEASES: Releases =
+pub(super) const RELEASES: Releases =
     Releases { repository: "prefix-dev/pixi", prefix: "v", sums: Sums::Beside, assets, grows: 4 };
 
 fn assets(target: Target, _: &str) -> Vec<String> {

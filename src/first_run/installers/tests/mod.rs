@@ -1,190 +1,28 @@
 //! The tools, installed from a mirror that is a folder, with scripts for programs.
 
-use std::collections::BTreeMap;
+mod world;
+
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use flate2::{Compression, write::GzEncoder};
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
-
-use super::parts;
+use self::world::{FOREIGN, PROGRAM, World, sha256, tar_gz, write, zip};
 use super::target::Target;
-use crate::config::first_run::{self as config, Mirrors, Step};
-use crate::fetch::{Failure, Retry};
-use crate::first_run::job::Report;
+use super::{code_server, codex, micromamba, ollama, parts, pixi, uv};
+use crate::config::first_run::{self as config, Step};
+use crate::fetch::Retry;
 use crate::first_run::source::{Arch, Sources};
-use crate::first_run::{Installed, Job, Owner, Place};
-use crate::prepare::accounts::Account;
-
-/// A program that says its version, as all of them do.
-const PROGRAM: &str = "#!/bin/sh\necho \"${0##*/} $*\"\n";
-/// One that cannot run: as if it were for another processor.
-const FOREIGN: &str = "\x7fELF of another kind";
-
-/// A folder that holds what is published, by host and path, and a home.
-struct World {
-    folder: TempDir,
-    sources: Sources,
-    place: Place,
-    warnings: Vec<String>,
-}
-
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mirror = |host: &str| Some(format!("file://{}/mirror/{host}/", folder.path().display()));
-        let mirrors = Mirrors {
-            github: mirror("github.com"),
-            node: mirror("nodejs.org/dist"),
-            claude: mirror("downloads.claude.ai"),
-            ..Mirrors::default()
-        };
-        let place = Place::home(&folder.path().join("home"));
-        Self { sources: Sources { mirrors, ..Sources::default() }, place, folder, warnings: Vec::new() }
-    }
-
-    /// For everyone: as if /usr/local were in here.
-    fn system() -> Self {
-        let mut world = Self::new();
-        world.place = Place { base: world.folder.path().join("usr/local"), system: true };
-        world
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    fn publish(&self, path: &str, content: impl AsRef<[u8]>) {
-        write(&self.path("mirror").join(path), content.as_ref());
-    }
-
-    /// Publishes a file of a release, and a list of checksums for it.
-    fn release(&self, folder: &str, asset: &str, list: &str, content: &[u8]) {
-        self.publish(&format!("{folder}/{asset}"), content);
-        self.publish(
-            &format!("{folder}/{list}"),
-            format!("{}  unrelated\n{}  {asset}\n", sha256(b""), sha256(content)),
-        );
-    }
-
-    fn redirect_latest(&self, repository: &str, tag: &str) {
-        let page = format!("https://github.com/{repository}/releases/tag/{tag}");
-        self.publish(&format!("github.com/{repository}/releases/latest.location"), page);
-    }
-
-    fn owner(&self) -> Owner {
-        let account = Account {
-            name: "peid".to_owned(),
-            uid: nix::unistd::getuid().as_raw(),
-            gid: nix::unistd::getgid().as_raw(),
-            home: self.path("home"),
-            shell: "/bin/sh".into(),
-            groups: Vec::new(),
-            created: false,
-        };
-        Owner { account, place: self.place.clone() }
-    }
-
-    fn with_job<T>(&mut self, bundle: Option<&Path>, act: impl FnOnce(&mut Job<'_>) -> T) -> T {
-        let (owner, sources, work) = (self.owner(), self.sources.clone(), self.path("work"));
-        fs::create_dir_all(&work).unwrap();
-        fs::create_dir_all(&owner.account.home).unwrap();
-        let environment = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
-        let mut report = |report| {
-            if let Report::Warning(text) = report {
-                self.warnings.push(text);
-            }
-        };
-        act(&mut Job {
-            name: "test",
-            owner: &owner,
-            environment: &environment,
-            sources: &sources,
-            bundle,
-            work,
-            report: &mut report,
-        })
-    }
-
-    /// Installs the step itself.
-    fn install(&mut self, step: &Step) -> Result<Installed, Failure> {
-        let part = parts(step, &self.place).remove(0);
-        let installed = self.with_job(None, |job| part.installer.install(job))?;
-        assert!(part.installer.present(&installed), "{installed:?}");
-        Ok(installed)
-    }
-
-    /// What `uv --version` prints, run where the step put it.
-    fn run(&self, program: &str) -> String {
-        let output = std::process::Command::new(self.place.base.join(program)).arg("--version").output().unwrap();
-        assert!(output.status.success(), "{program}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Everything below the place, as paths.
-    fn tree(&self) -> Vec<String> {
-        fn walk(folder: &Path, base: &Path, found: &mut Vec<String>) {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.file_type().unwrap().is_dir() {
-                    walk(&entry.path(), base, found);
-                } else {
-                    found.push(entry.path().strip_prefix(base).unwrap().display().to_string());
-                }
-            }
-        }
-        let mut found = Vec::new();
-        walk(&self.place.base, &self.place.base, &mut found);
-        found.sort();
-        found
-    }
-}
-
-fn write(path: &Path, content: &[u8]) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-}
-
-fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A .tar.gz of these files; what begins with `->` is a symlink.
-fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    for (name, content) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o755);
-        if let Some(target) = content.strip_prefix("->") {
-            header.set_entry_type(tar::EntryType::Symlink);
-            header.set_size(0);
-            archive.append_link(&mut header, name, target).unwrap();
-        } else {
-            header.set_size(content.len() as u64);
-            archive.append_data(&mut header, name, content.as_bytes()).unwrap();
-        }
-    }
-    archive.into_inner().unwrap().finish().unwrap()
-}
-
-fn zip(name: &str, content: &str) -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-    archive.write_all(content.as_bytes()).unwrap();
-    archive.finish().unwrap().into_inner()
-}
+use crate::first_run::{Installed, Place};
 
 fn uname() -> &'static str {
     Arch::own().uname()
 }
 
-fn uv(version: Option<&str>, sha256: Option<String>) -> Step {
+fn uv_step(version: Option<&str>, sha256: Option<String>) -> Step {
     Step::Uv(config::Uv { version: version.map(str::to_owned), sha256, ..config::Uv::default() })
 }
 
-fn node(version: &str) -> Step {
+fn node_step(version: &str) -> Step {
     Step::Node(config::Node { version: Some(version.to_owned()), ..config::Node::default() })
 }
 
@@ -219,7 +57,7 @@ fn uv_is_two_programs() {
     let mut world = World::new();
     publish_uv(&world, PROGRAM);
     for version in [None, Some("latest"), Some("0.12.5"), Some("v0.12.5")] {
-        let installed = world.install(&uv(version, None)).unwrap();
+        let installed = world.install(&uv_step(version, None)).unwrap();
         assert_eq!(installed.version.as_deref(), Some("0.12.5"));
         assert_eq!(installed.files, [".local/bin/uv", ".local/bin/uvx"].map(|file| world.path("home").join(file)));
     }
@@ -234,17 +72,17 @@ fn a_wrong_checksum_installs_nothing_and_the_configs_goes_over_the_published_one
     let mut world = World::new();
     let sum = publish_uv(&world, PROGRAM);
     let wrong = Some(sha256(b"something else"));
-    world.install(&uv(None, wrong)).unwrap_err();
+    world.install(&uv_step(None, wrong)).unwrap_err();
     assert_eq!(world.tree(), [""; 0]);
     let asset = format!("uv-{}-unknown-linux-{}.tar.gz", uname(), Target::own().libc());
     let list = format!("github.com/astral-sh/uv/releases/download/0.12.5/{asset}.sha256");
     world.publish(&list, format!("{}  {asset}\n", sha256(b"tampered with")));
-    world.install(&uv(None, None)).unwrap_err();
+    world.install(&uv_step(None, None)).unwrap_err();
     assert_eq!(world.tree(), [""; 0]);
     world.publish(&list, format!("{sum}  another-file\n"));
-    let failure = world.install(&uv(None, None)).unwrap_err();
+    let failure = world.install(&uv_step(None, None)).unwrap_err();
     assert!(failure.text.contains("has no checksum for uv-") && failure.retry == Retry::Never, "{failure}");
-    world.install(&uv(None, Some(sum.to_uppercase()))).unwrap();
+    world.install(&uv_step(None, Some(sum.to_uppercase()))).unwrap();
 }
 
 #[test]
@@ -252,7 +90,7 @@ fn a_wrong_checksum_installs_nothing_and_the_configs_goes_over_the_published_one
 fn a_build_that_does_not_run_is_not_put_into_place() {
     let mut world = World::new();
     publish_uv(&world, FOREIGN);
-    let failure = world.install(&uv(None, None)).unwrap_err();
+    let failure = world.install(&uv_step(None, None)).unwrap_err();
     assert!(failure.text.starts_with("uv 0.12.5 does not run here: "), "{failure}");
     assert!(failure.hint.unwrap().contains(uname()));
     assert_eq!(failure.retry, Retry::Never);
@@ -264,7 +102,7 @@ fn a_build_that_does_not_run_is_not_put_into_place() {
 fn a_version_that_is_not_there_says_where_to_look() {
     let mut world = World::new();
     publish_uv(&world, PROGRAM);
-    let failure = world.install(&uv(Some("0.99.0"), None)).unwrap_err();
+    let failure = world.install(&uv_step(Some("0.99.0"), None)).unwrap_err();
     assert!(failure.hint.as_deref().is_some_and(|hint| !hint.is_empty()), "{failure:?}");
     assert_eq!(failure.retry, Retry::Never);
 }
@@ -273,7 +111,7 @@ fn a_version_that_is_not_there_says_where_to_look() {
 fn a_version_that_leads_elsewhere_asks_nobody() {
     let mut world = World::new();
     let claude = config::ClaudeCode { version: Some("../../x".to_owned()), ..config::ClaudeCode::default() };
-    for step in [uv(Some("../../x"), None), node("24/../../x"), Step::ClaudeCode(claude)] {
+    for step in [uv_step(Some("../../x"), None), node_step("24/../../x"), Step::ClaudeCode(claude)] {
         let failure = world.install(&step).unwrap_err();
         assert!(failure.text.contains("is not a version"), "{failure}");
     }
@@ -328,7 +166,7 @@ fn node_has_a_folder_for_its_version_and_an_update_replaces_it() {
         world.publish("nodejs.org/dist/index.json", index);
         let (share, bin) = if world.place.system { ("share", "bin") } else { (".local/share", ".local/bin") };
 
-        world.install(&node("lts/jod")).unwrap();
+        world.install(&node_step("lts/jod")).unwrap();
         assert!(world.place.base.join(bin).join("corepack").exists());
         let installed = world.install(&Step::Node(config::Node::default())).unwrap();
         assert_eq!(installed.version.as_deref(), Some("24.19.0"));
@@ -376,6 +214,10 @@ fn claude_code_is_placed_as_its_updater_would_and_older_versions_stay() {
         Path::new("../share/claude/versions/2.1.1")
     );
     assert_eq!(world.run(".local/bin/claude"), "claude --version\n");
+
+    world.publish("downloads.claude.ai/claude-code-releases/latest", "<!DOCTYPE html>\n<title>Sign in</title>\n");
+    let failure = world.install(&step(None)).unwrap_err();
+    assert!(failure.text.contains("is not a version"), "{failure}");
 }
 
 #[test]
@@ -467,6 +309,19 @@ fn a_release_called_latest_is_passed_over() {
 
 #[test]
 #[ignore = "needs the download client"]
+fn a_mirror_without_redirects_is_asked_for_its_feed() {
+    let mut world = World::new();
+    publish_uv(&world, PROGRAM);
+    fs::remove_file(world.path("mirror/github.com/astral-sh/uv/releases/latest.location")).unwrap();
+    let failure = world.install(&uv_step(None, None)).unwrap_err();
+    assert!(failure.text.contains("releases/latest"), "{failure}");
+    let link = "<link href=\"https://github.com/astral-sh/uv/releases/tag/0.12.5\"/>";
+    world.publish("github.com/astral-sh/uv/releases.atom", link);
+    assert_eq!(world.install(&uv_step(None, None)).unwrap().version.as_deref(), Some("0.12.5"));
+}
+
+#[test]
+#[ignore = "needs the download client"]
 fn an_archive_is_unpacked_as_a_folder_or_for_one_file() {
     let mut world = World::new();
     let content = tar_gz(&[("tool-1.0/bin/tool", PROGRAM), ("tool-1.0/README", "read me")]);
@@ -503,7 +358,7 @@ fn what_was_collected_is_enough_to_install_from() {
     let index = format!(r#"[{{"version":"v24.19.0","files":["linux-{}"],"lts":"Krypton"}}]"#, Arch::own().node());
     world.publish("nodejs.org/dist/index.json", index);
     let bundle = world.path("bundle");
-    let steps = [uv(None, None), Step::Node(config::Node::default())];
+    let steps = [uv_step(None, None), Step::Node(config::Node::default())];
     for step in &steps {
         let part = parts(step, &world.place).remove(0);
         assert_eq!(world.with_job(Some(&bundle), |job| part.installer.collect(job)), Ok(true));
@@ -517,13 +372,53 @@ fn what_was_collected_is_enough_to_install_from() {
 }
 
 #[test]
+fn each_kind_of_machine_gets_its_build() {
+    let names = |arch, musl| {
+        let target = Target { arch, musl, avx2: true };
+        let all = [
+            uv::RELEASES,
+            pixi::RELEASES,
+            micromamba::RELEASES,
+            codex::RELEASES,
+            ollama::RELEASES,
+            code_server::RELEASES,
+        ];
+        all.into_iter().flat_map(|releases| (releases.assets)(target, "1.2.3")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(Arch::X86, false),
+        [
+            "uv-x86_64-unknown-linux-gnu.tar.gz",
+            "pixi-x86_64-unknown-linux-musl.tar.gz",
+            "micromamba-linux-64",
+            "codex-package-x86_64-unknown-linux-musl.tar.gz",
+            "ollama-linux-amd64.tar.zst",
+            "ollama-linux-amd64.tgz",
+            "code-server-1.2.3-linux-amd64.tar.gz",
+        ]
+    );
+    assert_eq!(
+        names(Arch::Arm, true),
+        [
+            "uv-aarch64-unknown-linux-musl.tar.gz",
+            "pixi-aarch64-unknown-linux-musl.tar.gz",
+            "micromamba-linux-aarch64",
+            "codex-package-aarch64-unknown-linux-musl.tar.gz",
+            "ollama-linux-arm64.tar.zst",
+            "ollama-linux-arm64.tgz",
+            "code-server-1.2.3-linux-arm64.tar.gz",
+        ]
+    );
+}
+
+#[test]
 fn a_key_holds_what_the_config_asks_for_and_nothing_of_the_machine() {
     let place = Place::home(Path::new("/home/peid"));
     let part = |step: &Step| parts(step, &place).remove(0).installer;
-    let key = part(&node("24")).key();
+    let key = part(&node_step("24")).key();
     assert_eq!(key, serde_json::json!({"kind": "node", "version": "24", "sha256": null}));
     assert_eq!(part(&Step::Node(config::Node::default())).key()["version"], "lts");
-    assert_eq!(part(&uv(None, None)).key(), part(&uv(Some("latest"), None)).key());
-    assert_ne!(part(&uv(None, Some(sha256(b"")))).key(), part(&uv(None, None)).key());
-    assert_eq!(part(&uv(None, None)).summary(), "uv latest");
+    assert_eq!(part(&uv_step(None, None)).key(), part(&uv_step(Some("latest"), None)).key());
+    assert_ne!(part(&uv_step(None, Some(sha256(b"")))).key(), part(&uv_step(None, None)).key());
+    assert_eq!(part(&uv_step(None, None)).summary(), "uv latest");
 }
