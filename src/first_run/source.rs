@@ -47,7 +47,7 @@ impl Sources {
     pub fn url(&self, published: &str) -> String {
         if let (Some(bundle), Some(path)) = (&self.bundle, bundled(published)) {
             let folder = std::path::absolute(bundle).unwrap_or_else(|_| bundle.clone());
-            return format!("file://{}", folder.join(path).display());
+            return file_url(&folder.join(path));
         }
         let mirrored =
             self.mirrored().find_map(|(upstream, mirror)| Some(format!("{mirror}/{}", below(published, upstream)?)));
@@ -70,6 +70,12 @@ impl Sources {
             .into_iter()
             .filter_map(|(upstream, mirror)| Some((upstream, mirror.as_deref()?.trim_end_matches('/'))))
     }
+}
+
+/// The URL of a file.
+fn file_url(path: &Path) -> String {
+    let text = path.display().to_string();
+    format!("file://{}", text.replace('%', "%25").replace('?', "%3F").replace('#', "%23"))
 }
 
 /// The rest of a URL that is below another one.
@@ -186,6 +192,8 @@ mod tests {
         assert_eq!(sources.node("v1/x.tar.gz"), "file:///media/usb/nodejs.org/dist/v1/x.tar.gz");
         assert_eq!(sources.url("https://example.org/x"), "file:///media/usb/example.org/x");
         assert_eq!(sources.url("file:///opt/x"), "file:///opt/x");
+        // The name in the bundle is that in the URL, and a file's URL is decoded.
+        assert_eq!(sources.url("https://example.org/a%20b"), "file:///media/usb/example.org/a%2520b");
     }
 
     #[test]

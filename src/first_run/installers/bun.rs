@@ -12,8 +12,8 @@ use crate::first_run::{Job, Place, place};
 /// bun, the JavaScript runtime.
 pub struct Bun;
 
-const RELEASES: Releases =
-    Releases { repository: "oven-sh/bun", prefix: "bun-v", sums: Sums::List("SHASUMS256.txt"), assets, grows: 3 };
+pub(super) const RELEASES: Releases =
+    Releases { repository: "oven-sh/bun", prefix: "bun-v", sums: Sums::List("SHASUMS256.txt"), assets, grows: 4 };
 
 fn assets(target: Target, _: &str) -> Vec<String> {
     let (processor, baseline) = match target.arch {

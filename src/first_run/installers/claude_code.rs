@@ -29,7 +29,7 @@ impl Tool for ClaudeCode {
                 let url = job.sources.claude(&format!("{FOLDER}/{channel}"));
                 checked(job.text(&url)?.trim())?.to_owned()
             }
-            version => version.strip_prefix('v').unwrap_or(version).to_owned(),
+            version => checked(version.strip_prefix('v').unwrap_or(version))?.to_owned(),
         };
         let platform = platform(target);
         let build = match &wish.sha256 {
@@ -43,7 +43,7 @@ impl Tool for ClaudeCode {
         let program = checked(&build.binary)?;
         let asset = Asset {
             url: job.sources.claude(&format!("{FOLDER}/{version}/{platform}/{program}")),
-            sha256: Some(build.checksum),
+            sha256: Some(build.checksum.to_ascii_lowercase()),
             size: build.size,
             grows: 1,
         };

@@ -11,7 +11,7 @@ use crate::first_run::Job;
 /// Codex CLI.
 pub struct Codex;
 
-const RELEASES: Releases = Releases {
+pub(super) const RELEASES: Releases = Releases {
     repository: "openai/codex",
     prefix: "rust-v",
     sums: Sums::List("codex-package_SHA256SUMS"),

@@ -122,7 +122,7 @@ impl Installer for Download {
 
     fn install(&self, job: &mut Job<'_>) -> Result<Installed, Failure> {
         let (names, file) = self.obtain(job)?;
-        let to = expand(&self.config.to, &job.owner.account.home);
+        let to = self.config.to.clone();
         job.stage("putting it into place");
         match &self.config.member {
             Some(member) => self.put_member(job, &file, &names.fill(member), &to)?,
@@ -160,11 +160,6 @@ impl Names {
             .replace("{version}", &self.version)
             .replace("{tag}", &self.tag)
     }
-}
-
-/// A path in which `~` is the user's home, and which is below it if it does not say where it is.
-fn expand(path: &Path, home: &Path) -> PathBuf {
-    path.strip_prefix("~").map_or_else(|_| home.join(path), |rest| home.join(rest))
 }
 
 /// Refuses what is no `OWNER/NAME`.
@@ -219,20 +214,6 @@ mod tests {
         assert_eq!(names.fill("{arch}/{goarch}/{version}"), "aarch64/arm64/jq-1.7");
         assert_eq!(Names::new(Arch::Arm, "vega").unwrap().version, "vega");
         assert!(Names::new(Arch::Arm, "../x").is_err());
-    }
-
-    #[test]
-    fn a_tilde_is_the_home_and_only_in_front() {
-        let home = Path::new("/home/peid");
-        for (path, expanded) in [
-            ("~", "/home/peid"),
-            ("~/bin/x", "/home/peid/bin/x"),
-            ("/soft/~/x", "/soft/~/x"),
-            ("bin/x", "/home/peid/bin/x"),
-            ("~other/x", "/home/peid/~other/x"),
-        ] {
-            assert_eq!(expand(Path::new(path), home), Path::new(expanded));
-        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::first_run::{Job, place};
 /// micromamba, the conda package manager.
 pub struct Micromamba;
 
-const RELEASES: Releases =
+pub(super) const RELEASES: Releases =
     Releases { repository: "mamba-org/micromamba-releases", prefix: "", sums: Sums::Beside, assets, grows: 1 };
 
 fn assets(target: Target, _: &str) -> Vec<String> {

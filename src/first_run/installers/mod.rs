@@ -11,6 +11,8 @@ pub mod node;
 pub mod ollama;
 pub mod pixi;
 pub mod target;
+#[cfg(test)]
+mod tests;
 pub mod tool;
 pub mod uv;
 pub mod version;

@@ -60,7 +60,9 @@ fn npmrc(place: &Place) -> String {
 
 /// The version, such as `24.19.0`, that the config asks for.
 fn version(job: &mut Job<'_>, target: Target, wish: &str) -> Result<String, Failure> {
-    let bare = wish.strip_prefix('v').unwrap_or(wish);
+    // `lts/jod` is how nvm writes `jod`.
+    let bare = wish.strip_prefix('v').or_else(|| wish.strip_prefix("lts/")).unwrap_or(wish);
+    let bare = checked(bare)?;
     let named = Version::of(bare).filter(|_| bare.starts_with(|c: char| c.is_ascii_digit()));
     if named.as_ref().is_some_and(Version::is_full) {
         return Ok(bare.to_owned());

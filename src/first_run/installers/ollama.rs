@@ -12,8 +12,8 @@ use crate::first_run::Job;
 /// ollama, which runs models.
 pub struct Ollama;
 
-const RELEASES: Releases =
-    Releases { repository: "ollama/ollama", prefix: "v", sums: Sums::List("sha256sum.txt"), assets, grows: 3 };
+pub(super) const RELEASES: Releases =
+    Releases { repository: "ollama/ollama", prefix: "v", sums: Sums::List("sha256sum.txt"), assets, grows: 4 };
 
 /// Older releases have a .tgz.
 fn assets(target: Target, _: &str) -> Vec<String> {

@@ -11,8 +11,8 @@ use crate::first_run::{Job, Place};
 /// pixi, the package manager.
 pub struct Pixi;
 
-const RELEASES: Releases =
-    Releases { repository: "prefix-dev/pixi", prefix: "v", sums: Sums::Beside, assets, grows: 3 };
+pub(super) const RELEASES: Releases =
+    Releases { repository: "prefix-dev/pixi", prefix: "v", sums: Sums::Beside, assets, grows: 4 };
 
 fn assets(target: Target, _: &str) -> Vec<String> {
     vec![format!("pixi-{}-unknown-linux-musl.tar.gz", target.arch.uname())]

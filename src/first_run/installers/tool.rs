@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::target::Target;
-use super::version;
 use crate::fetch::{Failure, checksum, failure, unpack};
 use crate::first_run::job::{Asset, Run};
 use crate::first_run::task::Part;
@@ -27,7 +26,8 @@ pub trait Tool {
     /// The program in its archive that is tried before anything is put into place.
     const PROGRAM: &'static str = "";
 
-    /// Finds what is published for the version that the config asks for. [`Wish::version`] is safe in a path.
+    /// Finds what is published for the version that the config asks for. [`Release::version`] has to be safe in a path
+    /// ([`checked`](super::version::checked)).
     ///
     /// # Errors
     /// There is none, or none for this machine; those of the download.
@@ -80,7 +80,6 @@ struct Packaged<T> {
 impl<T: Tool> Packaged<T> {
     /// Downloads the version that the config asks for.
     fn obtain(&self, job: &mut Job<'_>, target: Target) -> Result<(Release, PathBuf), Failure> {
-        version::checked(&self.wish.version)?;
         job.stage(format!("looking for {} {}", T::KIND, self.wish.version));
         let release = T::find(job, target, &self.wish)?;
         let file = download(job, &release.asset)?;
@@ -144,11 +143,9 @@ fn try_out(job: &mut Job<'_>, what: &str, program: &Path, target: Target) -> Res
     let run =
         Run::new([program.display().to_string(), "--version".to_owned()]).env("HOME", job.work.display().to_string());
     job.run(&run).map(drop).map_err(|failure| {
-        let hint = format!(
-            "this is the build for {} and {}: another version may fit the image, see version:",
-            target.arch.uname(),
-            if target.musl { "musl" } else { "glibc" }
-        );
+        let libc = if target.musl { "musl" } else { "glibc" };
+        let hint =
+            format!("this image has {} and {libc}: an older version may ask less, see version:", target.arch.uname());
         Failure::permanent(format!("{what} does not run here: {}", failure.text)).hint(hint)
     })
 }
@@ -210,12 +207,11 @@ pub fn put_tree(
     Ok(files)
 }
 
-/// Removes all folders but one. What begins with a dot is on its way to its place, perhaps in another container.
+/// Removes everything but one folder, also what killed runs left: nobody else installs for this user at the same time.
 fn remove_others(versions: &Path, keep: &str) -> io::Result<()> {
     for entry in fs::read_dir(versions)? {
         let entry = entry?;
-        let name = entry.file_name();
-        if name == keep || name.as_encoded_bytes().starts_with(b".") {
+        if entry.file_name() == keep {
             continue;
         }
         if entry.file_type()?.is_dir() {
