@@ -311,3 +311,6 @@ fn relative(target: &Path, folder: &Path) -> Option<PathBuf> {
     let path: PathBuf = up.chain(target.components().skip(common)).collect();
     (!path.as_os_str().is_empty()).then_some(path)
 }
+
+#[cfg(test)]
+mod tests;
