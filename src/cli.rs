@@ -27,6 +27,8 @@ pub struct Cli {
 pub enum Command {
     /// Boot: as PID 1, or as a subreaper where something else is
     Boot(Boot),
+    /// Install what is still to be installed of the first run; safe to repeat, goes on where it was cut off
+    FirstRun(FirstRun),
     /// Whether the container is well: exit code 0 yes, 1 no, 2 cannot tell
     Health(Health),
     /// How the container stands: services, users, keys, ports
@@ -43,6 +45,8 @@ pub enum Command {
     Plan(Plan),
     /// Print the config's JSON Schema
     Schema,
+    /// Where the time of this boot and of the first run went
+    Analyze(Analyze),
     /// Print the greeting of login shells
     Greet(Greet),
     /// Boot in namespaces of this machine over a throw-away copy of its files, to try a config without an image
@@ -92,6 +96,46 @@ pub struct Boot {
     /// The main command: gets the terminal, and its exit code is the container's
     #[arg(last = true)]
     pub main: Vec<String>,
+}
+
+/// Arguments of `first-run`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct FirstRun {
+    /// Which config.
+    #[command(flatten)]
+    pub config: Config,
+    /// For whom, instead of first_run.user
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Only this step and what it needs (may be given several times)
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
+    /// Do again what is done: the steps of --only, or all of them
+    #[arg(long)]
+    pub force: bool,
+    /// Print what is done and what is to do, and do nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Events as lines of JSON; with --plan, one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Fill this folder with what the steps download, and install nothing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["bundle", "force", "plan"])]
+    pub download_only: Option<PathBuf>,
+    /// Install from a folder that --download-only has filled, without a network
+    #[arg(long, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
+    /// As the boot does it: quiet lines, whatever the output is
+    #[arg(long, hide = true)]
+    pub boot: bool,
+}
+
+/// Arguments of `analyze`.
+#[derive(Debug, Args)]
+pub struct Analyze {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `health`.

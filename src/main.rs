@@ -11,7 +11,7 @@ use devinit::engine::control::{self, Answer, Query};
 use devinit::greeting::Moment;
 use devinit::health::{self, Question};
 use devinit::status::Status;
-use devinit::{attempt, boot, greeting, own, paths, plan};
+use devinit::{attempt, boot, first_run, greeting, own, paths, plan};
 
 fn main() {
     // The ENTRYPOINT's form, which is all there is between the container's start and its main command: clap would
@@ -34,6 +34,7 @@ fn main() {
         }
         None => boot::boot(&cli::Boot { main: arguments.main, ..cli::Boot::default() }),
         Some(Command::Boot(options)) => boot::boot(&options),
+        Some(Command::FirstRun(options)) => first_run::command::first_run(&options),
         Some(Command::Health(options)) => health(&options),
         Some(Command::Status(options)) => status(&options),
         Some(Command::Start(named)) => control(&Query::Start(named.service)),
@@ -42,6 +43,7 @@ fn main() {
         Some(Command::Check(options)) => check(&options),
         Some(Command::Plan(options)) => print_plan(&options),
         Some(Command::Schema) => print(&pretty(&config::schema())),
+        Some(Command::Analyze(options)) => analyze(&options),
         Some(Command::Greet(options)) => {
             print(&greeting::text(if options.boot { Moment::Boot } else { Moment::Login }))
         }
@@ -111,6 +113,10 @@ fn status(options: &cli::Status) -> i32 {
         Some(_) if options.wait && (status.pending() || status.failed()) => 1,
         Some(_) => 0,
     }
+}
+
+fn analyze(_: &cli::Analyze) -> i32 {
+    0
 }
 
 fn control(query: &Query) -> i32 {

@@ -49,6 +49,12 @@ pub fn runtime() -> PathBuf {
     PathBuf::from(RUNTIME)
 }
 
+/// Where a first run for a user leaves how it stands, below the runtime folder. Its folder is the user's own.
+#[must_use]
+pub fn first_run_progress(runtime: &Path, user: &str) -> PathBuf {
+    runtime.join("first-run").join(user).join("progress.json")
+}
+
 fn private_runtime() -> PathBuf {
     PathBuf::from(format!("/tmp/.devinit-{}", geteuid()))
 }

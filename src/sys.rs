@@ -6,13 +6,16 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid as NixPid, geteuid};
@@ -127,6 +130,37 @@ fn own(fd: libc::c_long) -> io::Result<OwnedFd> {
     let fd = RawFd::try_from(fd).map_err(|_| io::Error::other("descriptor out of range"))?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sends a number over a socket, and an open file with it (`SCM_RIGHTS`).
+///
+/// # Errors
+/// Those of sendmsg(2).
+pub fn send_file(socket: &OwnedFd, number: i32, file: Option<&File>) -> io::Result<()> {
+    let descriptors: Vec<RawFd> = file.iter().map(|file| file.as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    let control = if descriptors.is_empty() { &[][..] } else { &rights[..] };
+    let bytes = number.to_ne_bytes();
+    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&bytes)], control, MsgFlags::empty(), None)?;
+    Ok(())
+}
+
+/// Receives what [`send_file`] has sent, which has to be there already.
+///
+/// # Errors
+/// Those of recvmsg(2).
+pub fn receive_file(socket: &OwnedFd) -> io::Result<(i32, Option<File>)> {
+    let (mut number, mut space) = ([0; 4], cmsg_space!(RawFd));
+    let mut parts = [IoSliceMut::new(&mut number)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
+    let received = message.cmsgs()?.find_map(|part| match part {
+        ControlMessageOwned::ScmRights(descriptors) => descriptors.first().copied(),
+        _ => None,
+    });
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
+    let file = received.map(|fd| File::from(unsafe { OwnedFd::from_raw_fd(fd) }));
+    Ok((i32::from_ne_bytes(number), file))
 }
 
 /// The number of the next pending signal, if there is one.

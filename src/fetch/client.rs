@@ -51,7 +51,12 @@ impl Client {
     /// # Errors
     /// Those of the network (worth another try), of the server (404 is permanent, 429 and 503 say when), of TLS, of the
     /// disk; a stall. What came so far stays for the next attempt, unless the disk is full.
-    pub fn download(&self, url: &str, to: &Path, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), Failure> {
+    pub fn download(
+        &self,
+        url: &str,
+        to: &Path,
+        progress: &mut dyn FnMut(u64, Option<u64>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let _ = (url, to, progress);
         Err(Failure::permanent("not yet"))
     }

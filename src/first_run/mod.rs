@@ -13,15 +13,23 @@
 //! - Whatever is installed is complete under another name before it is renamed into place, so a run can be killed at any
 //!   instant.
 
+pub mod attempt;
+pub mod certificates;
+pub mod command;
 pub mod installers;
 pub mod job;
+pub mod lock;
 pub mod place;
 pub mod progress;
 pub mod record;
 pub mod resolve;
+pub mod runner;
 pub mod scheduler;
+pub mod show;
 pub mod source;
+pub mod space;
 pub mod task;
+pub mod worker;
 
 pub use job::{Job, Report};
 pub use progress::Progress;

@@ -158,7 +158,7 @@ impl Owners {
         // What a step creates is there once its last part is done.
         let last = all.len().saturating_sub(1);
         let draft = |(number, (part, owner)): (usize, (Part, Owner))| Draft {
-            name: match part.suffix {
+            name: match part.suffix.as_str() {
                 "" => wanted.called().to_owned(),
                 suffix => format!("{}.{suffix}", wanted.called()),
             },

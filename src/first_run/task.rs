@@ -46,7 +46,8 @@ impl Task {
     #[must_use]
     pub fn is_done(&self, record: Option<&Record>) -> bool {
         record.is_some_and(|record| {
-            record.key == self.key()
+            record.holds()
+                && record.key == self.key()
                 && self.creates.iter().all(|path| path.exists())
                 && self.installer.present(&record.installed)
         })
@@ -155,8 +156,8 @@ pub trait Installer {
 
 /// A part of a step: what [`installers`](super::installers) make of one step of the config.
 pub struct Part {
-    /// Empty for the step itself; `global` for `bun.global`. Every other part needs the step itself, if there is one.
-    pub suffix: &'static str,
+    /// Empty for the step itself; `global` for `bun.global`, `ENVIRONMENT` for an environment of micromamba. Every other part needs the step itself, if there is one.
+    pub suffix: String,
     /// What is done.
     pub installer: Box<dyn Installer>,
     /// Kinds of steps (`node`) that have to be done first, if there are any.
@@ -171,6 +172,6 @@ impl Part {
     /// The step itself, with nothing special about it.
     #[must_use]
     pub fn main(installer: impl Installer + 'static) -> Self {
-        Self { suffix: "", installer: Box::new(installer), after: &[], path: Vec::new(), root: false }
+        Self { suffix: String::new(), installer: Box::new(installer), after: &[], path: Vec::new(), root: false }
     }
 }

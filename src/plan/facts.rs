@@ -52,6 +52,7 @@ impl Facts {
         runtime: Option<PathBuf>,
     ) -> Self {
         let uid = users::get_effective_uid();
+        let etc = Path::new("/etc");
         let writable = |path: &str| nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok();
         Self {
             root: uid == 0,
@@ -69,7 +70,7 @@ impl Facts {
             environment,
             runtime,
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/local/bin/devinit")),
-            database: accounts::read(Path::new("/etc")).unwrap_or_else(|_| public_database()),
+            database: accounts::read(etc).unwrap_or_else(|_| accounts::read_public(etc)),
             sshd: sshd::find_sshd(),
             ipv6: std::fs::read_to_string("/proc/net/if_inet6")
                 .is_ok_and(|addresses| addresses.contains("00000000000000000000000000000001 ")),
@@ -88,15 +89,6 @@ impl Facts {
     #[must_use]
     pub fn keys_folder(&self) -> Option<PathBuf> {
         if self.etc_writable { Some(PathBuf::from(paths::KEYS)) } else { Some(self.runtime.as_ref()?.join("keys")) }
-    }
-}
-
-/// Of the accounts what everyone may read: enough to find them, where nobody could change them anyway.
-fn public_database() -> Database {
-    Database {
-        passwd: std::fs::read("/etc/passwd").ok(),
-        group: std::fs::read("/etc/group").ok(),
-        ..Database::default()
     }
 }
 

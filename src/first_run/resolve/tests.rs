@@ -35,7 +35,7 @@ fn parts(step: &Step, place: &Place) -> Vec<Part> {
         _ => json!(step.kind()),
     }));
     let global = |after| Part {
-        suffix: "global",
+        suffix: "global".to_owned(),
         after,
         path: vec![place.own("bun").join("bin")],
         ..Part::main(fake(json!("g")))
@@ -44,7 +44,9 @@ fn parts(step: &Step, place: &Place) -> Vec<Part> {
         Step::Bun(bun) if !bun.global.is_empty() => vec![main, global(&["node"])],
         Step::Npm(_) => vec![global(&["node", "bun"])],
         Step::Apt(_) => vec![Part { root: true, ..main }],
-        Step::Ollama(_) => vec![main, Part { suffix: "service", root: true, ..Part::main(fake(json!("s"))) }],
+        Step::Ollama(_) => {
+            vec![main, Part { suffix: "service".to_owned(), root: true, ..Part::main(fake(json!("s"))) }]
+        }
         _ => vec![main],
     }
 }

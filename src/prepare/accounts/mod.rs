@@ -129,6 +129,16 @@ pub fn read(etc: &Path) -> Result<Database> {
     Ok(Database { passwd: file("passwd")?, shadow: file("shadow")?, group: file("group")?, gshadow: file("gshadow")? })
 }
 
+/// Reads of the account files what everyone may read: enough to find accounts, where they cannot be changed anyway.
+#[must_use]
+pub fn read_public(etc: &Path) -> Database {
+    Database {
+        passwd: fs::read(etc.join("passwd")).ok(),
+        group: fs::read(etc.join("group")).ok(),
+        ..Database::default()
+    }
+}
+
 /// Makes the wanted users be in the account files of a folder (`/etc`), under shadow-utils' locks.
 ///
 /// If nothing is to change, nothing is locked or written. Where the files cannot be written at all (a read-only root,
@@ -163,8 +173,8 @@ pub fn apply(etc: &Path, wanted: &[Wanted], defaults: &Defaults) -> Result<Outco
 fn read_as_allowed(etc: &Path) -> Result<Database> {
     read(etc).or_else(|error| {
         let denied = error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied);
-        let (Some(passwd), true) = (fs::read(etc.join("passwd")).ok(), denied) else { return Err(error) };
-        Ok(Database { passwd: Some(passwd), group: fs::read(etc.join("group")).ok(), ..Database::default() })
+        let public = read_public(etc);
+        if denied && public.passwd.is_some() { Ok(public) } else { Err(error) }
     })
 }
 

@@ -1,0 +1,340 @@
+//! `devinit first-run`: from the command line to a run.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
+use tracing::{error, warn};
+
+use super::lock::Lock;
+use super::progress::{Progress, State};
+use super::resolve::{Ground, Resolved, resolve};
+use super::runner::{self, Run, describe};
+use super::scheduler::Node;
+use super::show::View;
+use super::{Owner, Place, Task, record, worker};
+use crate::config::{Config, Severity};
+use crate::engine::run::UNUSABLE;
+use crate::fetch::Failure;
+use crate::note::Level;
+use crate::prepare::accounts::{self, Account};
+use crate::prepare::home;
+use crate::{boot, cli, config, log, paths};
+
+/// How often one who waits for another run looks how it stands.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+
+/// Runs what is still to do of the first run. Returns the exit code: 0 if all is there that has to be, 1 if not, 78 if
+/// the config cannot be used, 128+N if signal N stopped it.
+#[must_use]
+pub fn first_run(options: &cli::FirstRun) -> i32 {
+    log::init(tracing::Level::WARN);
+    let Some(config) = load(options) else { return UNUSABLE };
+    match prepare(options, &config).and_then(|prepared| prepared.carry_out(options, &config)) {
+        Ok(code) => code,
+        Err(failure) => {
+            error!("first run: {failure}{}", hint(failure.hint.as_deref()));
+            1
+        }
+    }
+}
+
+fn hint(hint: Option<&str>) -> String {
+    hint.map_or_else(String::new, |hint| format!("\n  hint: {hint}"))
+}
+
+fn load(options: &cli::FirstRun) -> Option<Config> {
+    let environment = boot::environment();
+    let sources = config::Sources::from_environment(options.config.config.as_deref(), &environment);
+    match config::load(&sources, &environment) {
+        Ok(loaded) => Some(loaded.config),
+        Err(broken) => {
+            for problem in broken.problems.iter().filter(|problem| problem.severity == Severity::Error) {
+                error!("{}", problem.one_line());
+            }
+            None
+        }
+    }
+}
+
+/// A run that is about to begin.
+struct Prepared {
+    resolved: Resolved,
+    ground: worker::Ground,
+}
+
+fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure> {
+    let ground = Ground {
+        environment: environment(),
+        database: accounts::read_public(Path::new("/etc")),
+        uid: geteuid().as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+        // Downloads are nobody's: whoever fills a bundle need not have the users of the image.
+        user: options.user.clone().or_else(|| options.download_only.as_ref().map(|_| geteuid().to_string())),
+        bundle: options.bundle.clone(),
+    };
+    let mut resolved = resolve(config, &ground).map_err(Failure::permanent)?;
+    for note in resolved.notes.iter().filter(|note| note.level > Level::Info) {
+        warn!("{}", note.text);
+    }
+    if options.download_only.is_some() {
+        for task in &mut resolved.tasks {
+            task.owner.account.clone_from(&resolved.user);
+            task.needs.clear();
+        }
+    }
+    select(&mut resolved.tasks, &options.only)?;
+    let bundle = options.download_only.as_deref().map(absolute).transpose()?;
+    let ground = worker::Ground { sources: resolved.sources.clone(), secrets: resolved.secrets.clone(), bundle };
+    Ok(Prepared { resolved, ground })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(crate::fetch::failure::io(format_args!("{}", path.display())))
+}
+
+/// The variables of this process; over SSH, where sessions have no proxies, root gets those of the container from PID 1.
+fn environment() -> BTreeMap<String, String> {
+    let mut own = boot::environment();
+    let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
+    if geteuid().is_root() && !own.keys().any(|name| is_proxy(name)) {
+        let first = std::fs::read("/proc/1/environ").unwrap_or_default();
+        let pairs = first.split(|byte| *byte == 0).filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='));
+        own.extend(pairs.filter(|(name, _)| is_proxy(name)).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    own
+}
+
+/// Leaves only the steps that were asked for, with all that they need.
+fn select(tasks: &mut Vec<Task>, only: &[String]) -> Result<(), Failure> {
+    if only.is_empty() {
+        return Ok(());
+    }
+    for wanted in only {
+        if !tasks.iter().any(|task| is_part(&task.name, wanted)) {
+            let mut names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+            names.dedup();
+            return Err(Failure::permanent(format!("there is no step {wanted}"))
+                .hint(format!("the config has: {}", names.join(", "))));
+        }
+    }
+    let mut kept: Vec<bool> = tasks.iter().map(|task| only.iter().any(|wanted| is_part(&task.name, wanted))).collect();
+    let mut more = true;
+    while more {
+        more = false;
+        for index in 0..tasks.len() {
+            if kept.get(index) == Some(&true) {
+                for need in tasks.get(index).map_or(&[][..], |task| &task.needs) {
+                    more |= kept.get_mut(*need).is_some_and(|kept| !std::mem::replace(kept, true));
+                }
+            }
+        }
+    }
+    let mut next = 0;
+    let renumbered: Vec<usize> = kept.iter().map(|kept| (next, next += usize::from(*kept)).0).collect();
+    let mut index = 0;
+    tasks.retain(|_| (kept.get(index) == Some(&true), index += 1).0);
+    for task in tasks {
+        for need in &mut task.needs {
+            *need = renumbered.get(*need).copied().unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// Whether a task is a step, or a part of it: `bun.global` of `bun`.
+fn is_part(task: &str, step: &str) -> bool {
+    task.strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+impl Prepared {
+    fn carry_out(self, options: &cli::FirstRun, config: &Config) -> Result<i32, Failure> {
+        let tasks = &self.resolved.tasks;
+        if options.plan {
+            return Ok(self.print_plan(options, &done(tasks)?));
+        }
+        if tasks.is_empty() {
+            warn!("the config has no first_run.steps: there is nothing to do");
+            return Ok(0);
+        }
+        let mut view = self.view(options);
+        let lock = match &self.ground.bundle {
+            Some(_) => None,
+            None => Some(self.lock(&mut view)?),
+        };
+        let done = if self.ground.bundle.is_some() { vec![None; tasks.len()] } else { done(tasks)? };
+        let published = lock.as_ref().and_then(|_| self.published());
+        let end = runner::run(Run {
+            tasks,
+            nodes: self.nodes(options, &done),
+            versions: done.into_iter().map(|done| done.and_then(|done| done.version)).collect(),
+            ground: &self.ground,
+            parallel: usize::try_from(config.first_run.parallel).unwrap_or(1),
+            progress: self.progress(),
+            view,
+            lock: lock.as_ref(),
+            published,
+        })
+        .map_err(crate::fetch::failure::io("it cannot begin"))?;
+        if lock.is_some() {
+            settle(tasks);
+        }
+        Ok(match end.stopped_by {
+            Some(signal) => 128 + signal,
+            None => i32::from(end.progress.missing().next().is_some()),
+        })
+    }
+
+    fn view(&self, options: &cli::FirstRun) -> View {
+        if options.json {
+            View::json()
+        } else if options.boot || !std::io::stdout().is_terminal() {
+            View::lines()
+        } else {
+            View::bars()
+        }
+    }
+
+    fn home(&self) -> Owner {
+        let user = &self.resolved.user;
+        Owner { account: user.clone(), place: Place::home(&user.home) }
+    }
+
+    /// Takes the lock of the home, and shows how the run stands that has it until then.
+    fn lock(&self, view: &mut View) -> Result<Lock, Failure> {
+        let lock = Lock::open(&self.home())?;
+        let mut told = false;
+        while !lock.take()? {
+            if let Some(other) = lock.hear() {
+                if !std::mem::replace(&mut told, true) {
+                    warn!(
+                        "another first run for {} is going on (pid {} on {}): following it",
+                        other.user, other.pid, other.host
+                    );
+                }
+                view.update(&other);
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        if told {
+            view.end(&lock.hear().unwrap_or_default());
+            *view = view.again();
+        }
+        Ok(lock)
+    }
+
+    fn nodes(&self, options: &cli::FirstRun, done: &[Option<Done>]) -> Vec<Node> {
+        let root = geteuid().is_root();
+        let forced = |task: &Task| {
+            options.force && (options.only.is_empty() || options.only.iter().any(|step| is_part(&task.name, step)))
+        };
+        let node = |(task, done): (&Task, &Option<Done>)| Node {
+            needs: task.needs.clone(),
+            timeout: task.timeout,
+            retries: task.retries,
+            done: done.is_some() && !forced(task),
+            excluded: !root && task.owner.account.uid != geteuid().as_raw(),
+        };
+        self.resolved.tasks.iter().zip(done).map(node).collect()
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            schema: 1,
+            user: self.resolved.user.name.clone(),
+            pid: i32::try_from(std::process::id()).unwrap_or_default(),
+            host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
+            started: jiff::Timestamp::now().as_second(),
+            ..Progress::default()
+        }
+    }
+
+    /// Where `status` looks, if this process may write there.
+    fn published(&self) -> Option<PathBuf> {
+        let path = paths::first_run_progress(&paths::runtime(), &self.resolved.user.name);
+        let folder = path.parent()?;
+        nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).is_ok().then_some(path)
+    }
+
+    fn print_plan(&self, options: &cli::FirstRun, done: &[Option<Done>]) -> i32 {
+        let mut progress = self.progress();
+        let tasks = &self.resolved.tasks;
+        progress.tasks = tasks.iter().map(|task| describe(tasks, task)).collect();
+        for (told, done) in progress.tasks.iter_mut().zip(done) {
+            if let Some(done) = done {
+                (told.state, told.version) = (State::Unchanged, done.version.clone());
+            }
+        }
+        super::show::plan(&progress, options.json, &mut std::io::stdout());
+        0
+    }
+}
+
+/// What is known of a task that is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Done {
+    version: Option<String>,
+}
+
+/// For each task what is known of it if it is done. Looked at as its owner.
+fn done(tasks: &[Task]) -> Result<Vec<Option<Done>>, Failure> {
+    let own = geteuid();
+    let mut found = vec![None; tasks.len()];
+    let mut others: Vec<&Account> = Vec::new();
+    for (index, task) in tasks.iter().enumerate() {
+        let account = &task.owner.account;
+        if !own.is_root() || account.uid == own.as_raw() {
+            if let Some(found) = found.get_mut(index) {
+                *found = look(task);
+            }
+        } else if !others.contains(&account) {
+            others.push(account);
+        }
+    }
+    for account in others {
+        let theirs = home::run_as(account, || {
+            let of_theirs = tasks.iter().map(|task| (task.owner.account == *account).then(|| look(task)).flatten());
+            Ok(of_theirs.collect::<Vec<_>>())
+        })
+        .map_err(|error| Failure::permanent(format!("{error:#}")))?;
+        for (found, theirs) in found.iter_mut().zip(theirs) {
+            *found = found.take().or(theirs);
+        }
+    }
+    Ok(found)
+}
+
+fn look(task: &Task) -> Option<Done> {
+    let record = record::read(&task.owner.place.state(), &task.name)?;
+    task.is_done(Some(&record)).then_some(Done { version: record.installed.version })
+}
+
+/// Brings to the disk what was installed. It is no failure if that cannot be: the records hold until the machine goes
+/// down, and the next run tries again.
+fn settle(tasks: &[Task]) {
+    let mut owners: Vec<&Owner> = Vec::new();
+    for owner in tasks.iter().map(|task| &task.owner) {
+        if !owners.contains(&owner) {
+            owners.push(owner);
+        }
+    }
+    let own = geteuid();
+    for owner in owners {
+        let state = owner.place.state();
+        let account = &owner.account;
+        let settled = if account.uid == own.as_raw() {
+            record::settle(&state)
+        } else if own.is_root() {
+            home::run_as(account, || Ok(record::settle(&state).err()))
+                .map_or_else(|error| Err(Failure::passing(format!("{error:#}"))), |failure| failure.map_or(Ok(()), Err))
+        } else {
+            Ok(())
+        };
+        if let Err(failure) = settled {
+            warn!("{failure}");
+        }
+    }
+}

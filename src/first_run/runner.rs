@@ -1,0 +1,291 @@
+//! The coordinator: drives the scheduler, forks workers, and tells how it stands.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tracing::warn;
+
+use super::attempt::{Attempt, Heard, Lifeline};
+use super::job::Report;
+use super::lock::Lock;
+use super::progress::{State, TaskProgress};
+use super::scheduler::{Action, Event, Node, Scheduler};
+use super::show::View;
+use super::worker::{Ground, Outcome};
+use super::{Progress, Task, job};
+use crate::fetch::Failure;
+use crate::prepare::write::{self, Attributes};
+use crate::sys;
+
+/// How often those outside are told how it stands, at most.
+const BETWEEN_TELLS: Duration = Duration::from_millis(300);
+/// How often a terminal is drawn anew.
+const BETWEEN_FRAMES: Duration = Duration::from_millis(100);
+
+/// What a run needs to know besides its tasks.
+pub struct Run<'a> {
+    /// The tasks.
+    pub tasks: &'a [Task],
+    /// What the scheduler has to know about each.
+    pub nodes: Vec<Node>,
+    /// Versions of those that are done, by index.
+    pub versions: Vec<Option<String>>,
+    /// What all workers have in common.
+    pub ground: &'a Ground,
+    /// How many run side by side.
+    pub parallel: usize,
+    /// How it begins to stand: whose run it is, of which process.
+    pub progress: Progress,
+    /// Where it is shown.
+    pub view: View,
+    /// Who waits hears of it there.
+    pub lock: Option<&'a Lock>,
+    /// `status`, the greeting and the page read it there.
+    pub published: Option<PathBuf>,
+}
+
+/// How a run ended.
+pub struct End {
+    /// How it stands now.
+    pub progress: Progress,
+    /// The signal that stopped it, if one did.
+    pub stopped_by: Option<i32>,
+}
+
+/// Runs the tasks.
+///
+/// # Errors
+/// Those of the system calls that it cannot begin without.
+pub fn run(run: Run<'_>) -> io::Result<End> {
+    let signals = sys::take_signals()?;
+    let descriptor = sys::signal_descriptor()?;
+    let lifeline = Lifeline::new()?;
+    let seed = u64::from(std::process::id()) ^ u64::from(Instant::now().elapsed().subsec_nanos());
+    let scheduler = Scheduler::new(run.nodes, run.parallel, seed);
+    let mut coordinator = Coordinator {
+        tasks: run.tasks,
+        ground: run.ground,
+        scheduler,
+        progress: run.progress,
+        view: run.view,
+        lock: run.lock,
+        published: run.published,
+        begin: Instant::now(),
+        running: Vec::new(),
+        lifeline,
+        wake_at: None,
+        finished: false,
+        stopped_by: None,
+        told: None,
+        shown: None,
+    };
+    coordinator.progress.tasks = run.tasks.iter().map(|task| describe(run.tasks, task)).collect();
+    for (task, version) in coordinator.progress.tasks.iter_mut().zip(run.versions) {
+        task.version = version;
+    }
+    coordinator.step(Event::Tick);
+    while !coordinator.finished {
+        coordinator.wait(&descriptor);
+    }
+    let (progress, stopped_by) = coordinator.end();
+    drop(descriptor);
+    signals.give_back();
+    Ok(End { progress, stopped_by })
+}
+
+/// A task before anything has happened.
+pub(super) fn describe(all: &[Task], task: &Task) -> TaskProgress {
+    let state = task.owner.place.state();
+    TaskProgress {
+        name: task.name.clone(),
+        summary: task.installer.summary(),
+        needs: task.needs.iter().filter_map(|need| all.get(*need)).map(|need| need.name.clone()).collect(),
+        optional: task.optional,
+        log: Some(job::log::path(&state, &task.name).to_string_lossy().into_owned()),
+        ..TaskProgress::default()
+    }
+}
+
+struct Coordinator<'a> {
+    tasks: &'a [Task],
+    ground: &'a Ground,
+    scheduler: Scheduler,
+    progress: Progress,
+    view: View,
+    lock: Option<&'a Lock>,
+    published: Option<PathBuf>,
+    begin: Instant,
+    running: Vec<Attempt>,
+    lifeline: Lifeline,
+    /// In milliseconds since the run began.
+    wake_at: Option<u64>,
+    finished: bool,
+    stopped_by: Option<i32>,
+    told: Option<Instant>,
+    shown: Option<Instant>,
+}
+
+impl Coordinator<'_> {
+    fn now(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Gives an event to the scheduler and does what it says. A worker that cannot be forked is one more event.
+    fn step(&mut self, event: Event) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for action in self.scheduler.step(event, self.now()) {
+                match action {
+                    Action::Start(task) => events.extend(self.start(task)),
+                    Action::End(task) => {
+                        self.running.iter_mut().filter(|attempt| attempt.task == task).for_each(Attempt::end);
+                    }
+                    Action::WakeAt(at) => self.wake_at = Some(at),
+                    Action::Finish => self.finished = true,
+                }
+            }
+        }
+        self.update();
+    }
+
+    fn start(&mut self, index: usize) -> Option<Event> {
+        let now = self.now();
+        let (task, told) = (self.tasks.get(index)?, self.progress.tasks.get_mut(index)?);
+        told.begun_ms.get_or_insert(now);
+        (told.stage, told.bytes, told.total, told.again_ms) = (String::new(), 0, None, None);
+        match Attempt::start(index, task, self.ground, &mut self.lifeline) {
+            Ok(attempt) => {
+                self.running.push(attempt);
+                None
+            }
+            Err(error) => {
+                let failure = Failure::passing(format!("no process could be made for it: {error}"))
+                    .hint("is there a limit of processes or of memory?");
+                Some(self.ended(index, Outcome { failure: Some(failure), ..Outcome::default() }))
+            }
+        }
+    }
+
+    fn ended(&mut self, task: usize, outcome: Outcome) -> Event {
+        let failed = outcome.failure.as_ref().map(|failure| failure.retry);
+        if let Some(told) = self.progress.tasks.get_mut(task) {
+            told.version = outcome.version;
+            told.tail = outcome.tail;
+            (told.error, told.hint) =
+                outcome.failure.map_or((None, None), |failure| (Some(failure.text), failure.hint));
+        }
+        Event::Ended { task, failed }
+    }
+
+    /// Waits until something happens, and takes it in.
+    fn wait(&mut self, signals: &OwnedFd) {
+        let mut watched = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        watched.extend(self.running.iter().map(|attempt| PollFd::new(attempt.descriptor(), PollFlags::POLLIN)));
+        let _ = poll(&mut watched, self.patience());
+        let ready: Vec<bool> = watched.iter().skip(1).map(|watched| watched.any() == Some(true)).collect();
+        while let Some(signal) = sys::next_signal(signals) {
+            self.signal(signal);
+        }
+        self.hear(&ready);
+        self.running.iter_mut().for_each(Attempt::kill_if_late);
+        if self.wake_at.is_some_and(|at| at <= self.now()) {
+            self.wake_at = None;
+            self.step(Event::Tick);
+        }
+        self.tell_now_and_then();
+    }
+
+    /// Until when nothing has to be done by itself.
+    fn patience(&self) -> PollTimeout {
+        let wake = self.wake_at.map(|at| Duration::from_millis(at.saturating_sub(self.now())));
+        let kill = self.running.iter().filter_map(Attempt::kill_at).min();
+        let kill = kill.map(|at| at.saturating_duration_since(Instant::now()));
+        let frame = self.view.moves().then_some(BETWEEN_FRAMES);
+        let shortest = [wake, kill, frame].into_iter().flatten().min().unwrap_or(Duration::from_secs(5));
+        // One more, since a deadline that is rounded down would be found not to have come.
+        PollTimeout::try_from(shortest.as_millis().saturating_add(1).min(5000)).unwrap_or(PollTimeout::MAX)
+    }
+
+    fn signal(&mut self, signal: i32) {
+        if matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
+            let again = self.stopped_by.replace(signal).is_some();
+            if again {
+                self.running.iter_mut().for_each(Attempt::kill);
+            }
+            self.step(Event::Stop);
+        }
+    }
+
+    fn hear(&mut self, ready: &[bool]) {
+        let mut ended = Vec::new();
+        for (attempt, _) in self.running.iter_mut().zip(ready).filter(|(_, ready)| **ready) {
+            let Some(told) = self.progress.tasks.get_mut(attempt.task) else { continue };
+            let heard = attempt.hear(&mut |report| match report {
+                Report::Stage(stage) => (told.stage, told.bytes, told.total) = (stage, 0, None),
+                Report::Bytes { done, total } => (told.bytes, told.total) = (done, total),
+                Report::Warning(warning) => told.warnings.push(warning),
+                Report::Line(_) => {}
+            });
+            if let Heard::Ended(outcome) = heard {
+                ended.push((attempt.task, outcome));
+            }
+        }
+        for (task, outcome) in ended {
+            self.running.retain(|attempt| attempt.task != task);
+            let event = self.ended(task, outcome);
+            self.step(event);
+        }
+    }
+
+    /// Brings the progress in line with the scheduler, and shows it.
+    fn update(&mut self) {
+        let now = self.now();
+        self.progress.elapsed_ms = now;
+        for (index, told) in self.progress.tasks.iter_mut().enumerate() {
+            told.state = self.scheduler.state(index);
+            told.again_ms = self.scheduler.again_at(index);
+            told.attempts = self.scheduler.attempts(index);
+            if matches!(told.state, State::Done | State::Failed | State::Skipped) {
+                told.ended_ms.get_or_insert(now);
+            }
+        }
+        self.view.update(&self.progress);
+    }
+
+    fn tell_now_and_then(&mut self) {
+        let due = |last: Option<Instant>, pause| last.is_none_or(|last| last.elapsed() >= pause);
+        if due(self.shown, BETWEEN_FRAMES) {
+            self.shown = Some(Instant::now());
+            self.update();
+        }
+        if due(self.told, BETWEEN_TELLS) {
+            self.told = Some(Instant::now());
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        let bytes = serde_json::to_vec(&self.progress).unwrap_or_default();
+        if let Some(lock) = self.lock {
+            lock.tell(&bytes);
+        }
+        if let Some(path) = &self.published
+            && let Err(error) = write::write_for_this_boot(path, &bytes, Attributes::own(0o644))
+        {
+            warn!("status cannot show the first run: {error}");
+            self.published = None;
+        }
+    }
+
+    fn end(mut self) -> (Progress, Option<i32>) {
+        self.update();
+        self.progress.ended = true;
+        self.tell();
+        self.view.end(&self.progress);
+        (self.progress, self.stopped_by)
+    }
+}
