@@ -153,6 +153,12 @@ macro_rules! steps {
                 match self { $(Self::$name(_) => $kind,)* }
             }
 
+            /// What it is called: its name, or else its kind.
+            #[must_use]
+            pub fn called(&self) -> &str {
+                self.common().name.unwrap_or_else(|| self.kind())
+            }
+
             /// What every step can have.
             #[must_use]
             pub fn common(&self) -> Common<'_> {

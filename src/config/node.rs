@@ -79,6 +79,11 @@ impl Node {
         }
     }
 
+    /// Whether it was made from variables.
+    pub(super) fn is_expanded(&self) -> bool {
+        matches!(&self.value, Value::Scalar(Scalar { expanded: true, .. }))
+    }
+
     pub(super) fn is_pruned(&self) -> bool {
         matches!(self.value, Value::Pruned)
     }
@@ -106,6 +111,11 @@ impl Node {
     pub(super) fn locate(&self, path: &[Step]) -> Mark {
         let (key, node) = self.follow(path);
         if matches!(node.value, Value::Scalar(_)) { node.mark } else { key }
+    }
+
+    /// The value at the end of `path`, if it is written.
+    pub(super) fn get(&self, path: &[Step]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, step| Some(node.child(step)?.1))
     }
 
     /// As far as there is something.

@@ -135,11 +135,6 @@ struct Draft<'a> {
     creates: Vec<PathBuf>,
 }
 
-/// What a step is called.
-fn name(step: &Step) -> &str {
-    step.common().name.unwrap_or_else(|| step.kind())
-}
-
 struct Owners {
     user: Owner,
     root: Owner,
@@ -164,8 +159,8 @@ impl Owners {
         let last = all.len().saturating_sub(1);
         let draft = |(number, (part, owner)): (usize, (Part, Owner))| Draft {
             name: match part.suffix.as_str() {
-                "" => name(wanted).to_owned(),
-                suffix => format!("{}.{suffix}", name(wanted)),
+                "" => wanted.called().to_owned(),
+                suffix => format!("{}.{suffix}", wanted.called()),
             },
             step,
             wanted,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, name};
+use super::Draft;
 use crate::config::cycles;
 use crate::config::first_run::Step;
 
@@ -43,8 +43,8 @@ impl<'a> Steps<'a> {
         }
         let (mut by_name, mut by_kind) = (BTreeMap::new(), BTreeMap::<_, Vec<usize>>::new());
         for ((number, step), tasks) in steps.iter().enumerate().zip(&tasks) {
-            if by_name.insert(name(step), tasks.clone()).is_some() {
-                return Err(format!("two first-run steps are called {}; give one of them a name", name(step)));
+            if by_name.insert(step.called(), tasks.clone()).is_some() {
+                return Err(format!("two first-run steps are called {}; give one of them a name", step.called()));
             }
             by_kind.entry(step.kind()).or_default().push(number);
         }
