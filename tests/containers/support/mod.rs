@@ -4,6 +4,7 @@ mod command;
 mod container;
 mod http;
 mod key;
+pub mod mirror;
 mod ssh;
 mod terminal;
 
@@ -11,6 +12,7 @@ pub use command::{Output, bounded};
 pub use container::{Container, Exit};
 pub use http::{Response, request};
 pub use key::Key;
+pub use mirror::Mirror;
 pub use terminal::Terminal;
 
 use std::time::{Duration, Instant};
