@@ -16,7 +16,7 @@ const SIGNATURE: &str = "sig=s3cr3t-s1gnature";
 
 /// Reads a request and answers it. None: the connection broke, by the client's will or by ours.
 pub(super) fn answer(stream: &mut (impl Read + Write), shared: &Shared) -> Option<()> {
-    let mut request = Request::read(stream)?;
+    let mut request = Request { at: shared.began.elapsed(), ..Request::read(stream)? };
     let redirected = request.path.strip_prefix(ASSETS).map(str::to_owned);
     if let Some(path) = &redirected {
         request.path.clone_from(path);

@@ -23,7 +23,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::seconds;
 
@@ -85,6 +85,8 @@ pub struct Request {
     pub query: String,
     /// Headers, by their name in small letters.
     pub headers: BTreeMap<String, String>,
+    /// When it came: since the mirror began.
+    pub at: Duration,
 }
 
 impl Request {
@@ -112,7 +114,7 @@ impl Request {
                 Some((name.to_lowercase(), value.trim().to_owned()))
             })
             .collect();
-        Some(Self { method, path: decoded(path), query: query.to_owned(), headers })
+        Some(Self { method, path: decoded(path), query: query.to_owned(), headers, at: Duration::ZERO })
     }
 }
 
@@ -138,8 +140,8 @@ pub struct Mirror {
 }
 
 /// What the server's threads and the test share.
-#[derive(Default)]
 struct Shared {
+    began: Instant,
     folder: PathBuf,
     scheme: &'static str,
     files: Mutex<BTreeMap<String, Vec<u8>>>,
@@ -173,7 +175,17 @@ impl Mirror {
         let address = listener.local_addr().unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/containers/mirror");
-        let shared = Arc::new(Shared { folder, scheme, ..Shared::default() });
+        let shared = Arc::new(Shared {
+            began: Instant::now(),
+            folder,
+            scheme,
+            files: Mutex::default(),
+            faults: Mutex::default(),
+            requests: Mutex::default(),
+            released: Mutex::default(),
+            release: Condvar::new(),
+            ended: AtomicBool::new(false),
+        });
         std::thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
@@ -197,11 +209,6 @@ impl Mirror {
     /// Its address on this side of the bridge.
     pub fn local(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.address.port()).into()
-    }
-
-    /// Its port.
-    pub fn port(&self) -> u16 {
-        self.address.port()
     }
 
     /// Puts a file there, over what stands there, and returns its URL for containers.
