@@ -1,5 +1,6 @@
-//! The stand-in for upstream does what the other tests believe of it. Needs `tests/mirror`, and no container.
+//! The stand-in for upstream does what the other tests believe of it.
 
+use std::env::consts::ARCH;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Instant;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::support::mirror::{Authority, Fault, Mirror, Proxy};
-use crate::support::seconds;
+use crate::support::{Container, FIRST_RUN, seconds};
 
 /// Head and body of what the mirror answers; the body as far as it came.
 fn ask(mirror: &Mirror, path: &str, headers: &str) -> (String, String) {
@@ -95,7 +96,7 @@ fn releases_redirect_as_githubs_do() {
     let uv = "/github.com/astral-sh/uv/releases";
     let (head, _) = ask(&mirror, &format!("{uv}/latest"), "");
     let tag = header(&head, "Location").unwrap().strip_prefix(&format!("http://there{uv}/tag/")).unwrap().to_owned();
-    let asset = "uv-x86_64-unknown-linux-gnu.tar.gz.sha256";
+    let asset = &format!("uv-{ARCH}-unknown-linux-gnu.tar.gz.sha256");
     let (head, _) = ask(&mirror, &format!("{uv}/latest/download/{asset}"), "");
     assert_eq!(header(&head, "Location"), Some(&*format!("http://there{uv}/download/{tag}/{asset}")));
     let (head, _) = ask(&mirror, &format!("{uv}/download/{tag}/{asset}"), "");
@@ -167,4 +168,31 @@ fn the_proxy_passes_on_both_ways_for_who_has_the_password() {
     assert_eq!(proxy.seen(), ["GET http://far.example/file", "CONNECT far.example:80"]);
     assert_eq!((proxy.refused(), mirror.all_requests().len()), (1, 2));
     assert!(mirror.all_requests().iter().all(|request| request.header("proxy-authorization").is_none()));
+}
+
+#[test]
+fn containers_reach_it_and_the_registries_serve_their_tools() {
+    let mirror = Mirror::start();
+    let url = mirror.put("/file", "over the bridge");
+    let container = Container::image(FIRST_RUN).config("version: 1").run();
+    let fetch = format!("from urllib.request import urlopen; print(urlopen('{url}').read().decode())");
+    assert_eq!(container.exec(["python3", "-c", &fetch]).success(), "over the bridge");
+
+    let host = mirror.url().split(['/', ':']).nth(3).unwrap().to_owned();
+    let pip = format!(
+        "pip install --quiet --break-system-packages --root-user-action=ignore --no-cache-dir \
+         --index-url {}/pypi/simple --trusted-host {host} devinit-abacus && abacus",
+        mirror.url()
+    );
+    assert_eq!(container.sh(&pip), "abacus counts");
+    let releases = format!("{}/github.com/oven-sh/bun/releases/latest/download", mirror.url());
+    let name = if ARCH == "x86_64" { "bun-linux-x64" } else { "bun-linux-aarch64" };
+    let bun = format!(
+        "cd /tmp && python3 -c \"from urllib.request import urlretrieve as get; get('{releases}/{name}.zip', 'bun.zip')\" \
+         && python3 -m zipfile -e bun.zip . && chmod +x {name}/bun \
+         && BUN_CONFIG_REGISTRY={}/npm {name}/bun add --global --silent @devinit-test/greeter >/dev/null \
+         && {name}/bun ~/.bun/bin/greeter there",
+        mirror.url()
+    );
+    assert_eq!(container.sh(&bun), "hello from greeter there");
 }

@@ -1,5 +1,6 @@
 //! Upstream misbehaves: the right error or the right recovery, and nothing half-installed.
 
+use std::env::consts::ARCH;
 use std::io::Write;
 
 use flate2::Compression;
@@ -226,7 +227,7 @@ fn an_unknown_authority_is_refused_until_the_config_names_it() {
 #[test]
 fn a_release_that_does_not_match_its_published_checksum_is_not_installed() {
     let mirror = Mirror::start();
-    let asset = "/github.com/astral-sh/uv/releases/download/0.12.5/uv-x86_64-unknown-linux-gnu.tar.gz";
+    let asset = format!("/github.com/astral-sh/uv/releases/download/0.12.5/uv-{ARCH}-unknown-linux-gnu.tar.gz");
     mirror.put(&format!("{asset}.sha256"), format!("{}  x\n", "0".repeat(64)));
     let container = container(&users("")).run();
     container.wait_for_ssh();
