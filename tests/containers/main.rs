@@ -15,6 +15,7 @@ mod support;
 mod app;
 mod degraded;
 mod exit_codes;
+mod first_run;
 mod greeting;
 mod health;
 mod hostile;

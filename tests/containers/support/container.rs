@@ -28,6 +28,25 @@ pub struct Container {
     key: Option<PathBuf>,
 }
 
+/// A volume; removed when dropped, which has to be after the containers that have it.
+pub struct Volume {
+    name: String,
+}
+
+impl Volume {
+    /// A new one, with nothing in it.
+    pub fn new() -> Self {
+        let name = Output::of(&mut docker(["volume", "create"])).success();
+        Self { name }
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        let _ = docker(["volume", "rm", "--force", &self.name]).output();
+    }
+}
+
 /// How a container ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
@@ -73,6 +92,35 @@ impl Container {
     #[track_caller]
     pub fn sh(&self, line: &str) -> String {
         self.exec(["bash", "-c", line]).success()
+    }
+
+    /// Runs a command inside, as this user.
+    pub fn exec_as<const N: usize>(&self, user: &str, command: [&str; N]) -> Output {
+        Output::of(docker(["exec", "--user", user, &self.name]).args(command))
+    }
+
+    /// Puts a file there, root's and to be read by everyone.
+    #[track_caller]
+    pub fn put(&self, path: &str, content: &str) {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        std::fs::write(&file, content).unwrap();
+        set_mode(&file, 0o644);
+        Output::of(docker(["cp"]).arg(file).arg(format!("{}:{path}", self.name))).success();
+    }
+
+    /// Which of these words are anywhere in its file system, in the bytes of names and of files. Volumes are not part
+    /// of it.
+    pub fn exported(&self, words: &[&str]) -> String {
+        let patterns: String = words.iter().map(|word| format!("{word}\n")).collect();
+        let list = self.files.path().join("words");
+        std::fs::write(&list, patterns).unwrap();
+        let mut export = docker(["export", &self.name]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut search = bounded(120, "grep");
+        search.args(["--text", "--only-matching", "--fixed-strings", "--file"]).arg(list);
+        let found = Output::of(search.stdin(export.stdout.take().unwrap()));
+        assert!(export.wait().unwrap().success() && found.code < 2, "{found:?}");
+        found.stdout
     }
 
     /// Starts a shell line inside, as root, and leaves it running.
@@ -165,6 +213,12 @@ impl Container {
         Output::of(&mut docker(["restart", &self.name])).success();
     }
 
+    /// `docker start`, after it has ended.
+    #[track_caller]
+    pub fn start_again(&self) {
+        Output::of(&mut docker(["start", &self.name])).success();
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn wait(&self) -> Exit {
@@ -234,9 +288,25 @@ impl Builder {
 
     /// A file of the host, mounted to be read.
     pub fn mounted(self, path: &str, content: &str) -> Self {
-        let file = self.files.path().join(path.trim_start_matches('/').replace('/', "-"));
+        let file = self.file_for(path);
         std::fs::write(&file, content).unwrap();
         self.option("--volume").option(format!("{}:{path}:ro", file.display()))
+    }
+
+    /// A program of the host, mounted to be run.
+    pub fn mounted_program(self, path: &str, content: &str) -> Self {
+        let builder = self.mounted(path, content);
+        set_mode(&builder.file_for(path), 0o755);
+        builder
+    }
+
+    /// A volume at this path.
+    pub fn volume(self, volume: &Volume, path: &str) -> Self {
+        self.option("--volume").option(format!("{}:{path}", volume.name))
+    }
+
+    fn file_for(&self, path: &str) -> PathBuf {
+        self.files.path().join(path.trim_start_matches('/').replace('/', "-"))
     }
 
     /// The main command.

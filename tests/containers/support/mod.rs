@@ -4,13 +4,15 @@ mod command;
 mod container;
 mod http;
 mod key;
+pub mod mirror;
 mod ssh;
 mod terminal;
 
 pub use command::{Output, bounded};
-pub use container::{Container, Exit};
+pub use container::{Builder, Container, Exit, Volume};
 pub use http::{Response, request};
 pub use key::Key;
+pub use mirror::Mirror;
 pub use terminal::Terminal;
 
 use std::time::{Duration, Instant};
@@ -27,6 +29,9 @@ pub const NVIDIA: &str = "devinit-test/nvidia";
 pub const PYTORCH: &str = "devinit-test/pytorch";
 /// `docker/jupyter-ready` over the stand-in, with JupyterLab from PyPI.
 pub const JUPYTER: &str = "devinit-test/jupyter-ready";
+
+/// BASE with git and pip.
+pub const FIRST_RUN: &str = "devinit-test/first-run";
 
 /// root and peid, as people write them down.
 pub const ROOT_AND_PEID: &str = "
