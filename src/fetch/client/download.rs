@@ -14,7 +14,7 @@ use crate::words;
 pub(super) const BUFFER: usize = 128 << 10;
 
 /// Takes how many bytes there are, and how many there will be.
-pub(super) type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>);
+pub(super) type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>) -> Result<(), Failure>;
 
 /// Downloads a URL into a file.
 pub(super) fn download(session: &Session<'_>, url: &Url, to: &Path, progress: Progress<'_>) -> Result<(), Failure> {
@@ -30,7 +30,7 @@ pub(super) fn download(session: &Session<'_>, url: &Url, to: &Path, progress: Pr
                 }
             }
             416 if is_complete(&answer, &state, partial.length()) => {
-                progress(partial.length(), Some(partial.length()));
+                progress(partial.length(), Some(partial.length()))?;
                 return partial.finish();
             }
             416 => {}
@@ -71,7 +71,7 @@ fn body(
     let mut buffer = vec![0; BUFFER];
     session.expect_body();
     loop {
-        meter.show(partial.length());
+        meter.show(partial.length())?;
         let length = answer.read(&mut buffer).map_err(|failure| so_far(failure, partial.length(), total))?;
         if length == 0 {
             break;
@@ -88,7 +88,7 @@ fn body(
             Err(Failure::passing("the server sent more than it announced"))
         }
         _ => {
-            meter.end(partial.length());
+            meter.end(partial.length())?;
             partial.finish()
         }
     }
@@ -115,16 +115,17 @@ impl<'a> Meter<'a> {
     }
 
     /// So much is there.
-    pub(super) fn show(&mut self, length: u64) {
-        if self.shown.is_none_or(|shown| shown.elapsed() >= Self::PAUSE) {
-            self.shown = Some(Instant::now());
-            (self.progress)(length, self.total);
+    pub(super) fn show(&mut self, length: u64) -> Result<(), Failure> {
+        if self.shown.is_some_and(|shown| shown.elapsed() < Self::PAUSE) {
+            return Ok(());
         }
+        self.shown = Some(Instant::now());
+        (self.progress)(length, self.total)
     }
 
     /// All is there.
-    pub(super) fn end(self, length: u64) {
-        (self.progress)(length, self.total.or(Some(length)));
+    pub(super) fn end(self, length: u64) -> Result<(), Failure> {
+        (self.progress)(length, self.total.or(Some(length)))
     }
 }
 

@@ -42,13 +42,13 @@ pub(super) fn copy(path: &Path, to: &Path, progress: Progress<'_>) -> Result<(),
     let mut meter = Meter::new(progress, Some(total));
     let mut buffer = vec![0; super::download::BUFFER];
     loop {
-        meter.show(partial.length());
+        meter.show(partial.length())?;
         let length = match file.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read.map_err(unreadable(path))?,
         };
         if length == 0 {
-            meter.end(partial.length());
+            meter.end(partial.length())?;
             return partial.finish();
         }
         partial.write(buffer.get(..length).unwrap_or_default(), Some(total))?;

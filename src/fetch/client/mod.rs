@@ -93,7 +93,12 @@ impl Client {
     /// # Errors
     /// Those of the network (worth another try), of the server (404 is permanent, 429 and 503 say when), of TLS, of the
     /// disk; a stall; a web page that came instead. What came so far stays for the next attempt, unless the disk is full.
-    pub fn download(&self, url: &str, to: &Path, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), Failure> {
+    pub fn download(
+        &self,
+        url: &str,
+        to: &Path,
+        progress: &mut dyn FnMut(u64, Option<u64>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         match url::file(url) {
             Some(path) => path.and_then(|path| local::copy(&path, to, progress)),
             None => Url::parse(url)

@@ -59,7 +59,7 @@ impl Place {
     }
 
     fn download(&self, client: &Client, url: &str) -> Result<(), Failure> {
-        client.download(url, &self.file(), &mut |_, _| {})
+        client.download(url, &self.file(), &mut |_, _| Ok(()))
     }
 
     /// Asserts that exactly this is there, and nothing besides.

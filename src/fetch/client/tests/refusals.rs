@@ -206,7 +206,12 @@ fn a_folder_of_the_machine_stands_in_for_the_web() {
     let place = Place::new();
     std::fs::write(place.file(), vec![7; 400_000]).unwrap();
     let mut seen = Vec::new();
-    client().download(&url("a%20file"), &place.file(), &mut |done, total| seen.push((done, total))).unwrap();
+    client()
+        .download(&url("a%20file"), &place.file(), &mut |done, total| {
+            seen.push((done, total));
+            Ok(())
+        })
+        .unwrap();
     place.assert_whole(&content(300_000));
     assert_eq!(seen.last(), Some(&(300_000, Some(300_000))));
     assert_eq!(client().redirect(&url("latest")).unwrap(), "https://host/tag/v1");

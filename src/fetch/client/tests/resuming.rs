@@ -25,7 +25,12 @@ fn a_download_that_was_cut_goes_on_where_it_stopped() {
     let note = std::fs::read_to_string(place.note()).unwrap();
     assert!(!note.contains("s3cret") && !note.contains("hunter2"), "{note}");
     let mut seen = Vec::new();
-    client().download(&url, &place.file(), &mut |done, total| seen.push((done, total))).unwrap();
+    client()
+        .download(&url, &place.file(), &mut |done, total| {
+            seen.push((done, total));
+            Ok(())
+        })
+        .unwrap();
     place.assert_whole(&file);
     assert_eq!(seen.first(), Some(&(200_000, Some(300_000))));
     assert_eq!(seen.last(), Some(&(300_000, Some(300_000))));
@@ -205,7 +210,12 @@ fn progress_is_told_now_and_then_and_at_the_end() {
     let place = Place::new();
     let begin = std::time::Instant::now();
     let mut seen = Vec::new();
-    client().download(&server.url("/file"), &place.file(), &mut |done, total| seen.push((done, total))).unwrap();
+    client()
+        .download(&server.url("/file"), &place.file(), &mut |done, total| {
+            seen.push((done, total));
+            Ok(())
+        })
+        .unwrap();
     let expected = begin.elapsed().as_millis() / 100 + 2;
     assert!(seen.len() as u128 <= expected, "{seen:?}");
     assert_eq!(seen.last(), Some(&(20 << 20, Some(20 << 20))));
