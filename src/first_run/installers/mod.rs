@@ -1,5 +1,10 @@
 //! The ways of installing things: one file each.
 
+mod command;
+pub mod script;
+#[cfg(test)]
+mod testing;
+
 use super::Place;
 use super::task::Part;
 use crate::config::first_run::Step;
