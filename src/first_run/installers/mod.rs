@@ -1,5 +1,6 @@
 //! The ways of installing things: one file each.
 
+pub mod apt;
 mod command;
 pub mod script;
 #[cfg(test)]
