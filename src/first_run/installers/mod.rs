@@ -2,6 +2,8 @@
 
 pub mod apt;
 mod command;
+pub mod npm;
+pub mod pip;
 pub mod script;
 #[cfg(test)]
 mod testing;
