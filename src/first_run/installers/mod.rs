@@ -3,6 +3,7 @@
 pub mod apt;
 mod command;
 pub mod npm;
+pub mod packages;
 pub mod pip;
 pub mod script;
 #[cfg(test)]
