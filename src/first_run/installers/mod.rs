@@ -2,6 +2,7 @@
 
 pub mod apt;
 mod command;
+pub mod git;
 pub mod npm;
 pub mod packages;
 pub mod pip;
