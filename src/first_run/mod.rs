@@ -21,6 +21,7 @@ pub mod record;
 pub mod resolve;
 pub mod scheduler;
 pub mod source;
+pub mod space;
 pub mod task;
 
 pub use job::{Job, Report};
