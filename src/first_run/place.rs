@@ -210,8 +210,7 @@ fn sync_file(path: &Path, mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Waits until the whole file system of a folder is on the disk: for thousands of files that is a hundred times as fast
-/// as waiting for each.
+/// Waits until the whole file system of a folder is on the disk: once, and not for each of thousands of files.
 fn sync_tree(folder: &Path) -> io::Result<()> {
     let folder = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(folder)?;
     if !folder.metadata()?.is_dir() {

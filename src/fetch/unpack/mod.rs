@@ -5,7 +5,7 @@
 //! 2. Names have no `..`, and every folder on the way to an entry was made or looked at here and is a real folder, never
 //!    a symlink. Files are made with `O_EXCL`. So writing follows no link.
 //! 3. A folder, once made, is never replaced. So what was looked at stays true.
-//! 4. A symlink's target climbs (`..`) only at its beginning and not above the folder: see [`name::check_target`].
+//! 4. A symlink's target climbs (`..`) only at its beginning and not above the folder: see `name::check_target`.
 //!
 //! Owners, times, extended attributes and all permissions but "executable" are not taken over.
 

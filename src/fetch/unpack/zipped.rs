@@ -16,7 +16,7 @@ const FOLDER: u32 = 0o040_000;
 const SYMLINK: u32 = 0o120_000;
 
 pub(super) fn unpack(file: File, to: &mut Extraction<'_>) -> Result<(), Failure> {
-    let mut archive = ZipArchive::new(BufReader::with_capacity(64 << 10, file)).map_err(|error| to.damaged(error))?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| to.damaged(error))?;
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index).map_err(|error| to.damaged(error))?;
         if entry.encrypted() {
