@@ -5,17 +5,14 @@ pub mod client;
 pub mod failure;
 pub mod unpack;
 
-use std::io::Read;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use ureq::Agent;
-use ureq::Proxy;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use anyhow::{Result, anyhow};
 
 pub use client::{Client, Settings};
 pub use failure::{Failure, Retry};
+
+use crate::config::first_run::Proxies;
 
 /// Fetches a text of at most `limit` bytes over http or https; everything together takes at most `timeout`.
 ///
@@ -26,96 +23,22 @@ pub use failure::{Failure, Retry};
 /// A status other than success, a longer answer, a slower one, and a redirect from https to http. The message names the
 /// URL without its credentials and its query.
 pub fn text(url: &str, limit: usize, timeout: Duration) -> Result<String> {
-    fetch(url, limit, timeout).with_context(|| format!("failed to fetch {}", redacted(url)))
+    let proxies = inherited(|name| std::env::var(name).ok());
+    let client = Client { settings: Settings { proxies, certificates: Vec::new(), stall: timeout } };
+    client.web_text(url, limit, timeout).map_err(|failure| {
+        let hint = failure.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        anyhow!("{}{hint}", failure.text).context(format!("failed to fetch {}", redacted(url)))
+    })
 }
 
-fn fetch(url: &str, limit: usize, timeout: Duration) -> Result<String> {
-    let encrypted = url.starts_with("https://");
-    let mut config = Agent::config_builder()
-        .user_agent(concat!("devinit/", env!("CARGO_PKG_VERSION")))
-        .timeout_global(Some(timeout))
-        .max_redirects(5)
-        .https_only(encrypted)
-        .proxy(proxy(encrypted, |name| std::env::var(name).ok())?);
-    if encrypted {
-        config = config.tls_config(tls());
-    }
-    let agent = config.build().new_agent();
-    let begin = Instant::now();
-    let mut response = agent.get(url).call().map_err(|error| explain(error, timeout))?;
-    let mut body = response.body_mut().with_config().limit(limit as u64).reader();
-    let mut text = Vec::new();
-    let mut part = [0; 8192];
-    loop {
-        let length = body.read(&mut part).map_err(|error| explain(ureq::Error::Io(error), timeout))?;
-        if length == 0 {
-            return Ok(String::from_utf8_lossy(&text).into_owned());
-        }
-        text.extend_from_slice(part.get(..length).unwrap_or_default());
-        // ureq's own limit was seen to miss a server that sends a byte now and then.
-        if begin.elapsed() >= timeout {
-            return Err(explain(ureq::Error::Timeout(ureq::Timeout::Global), timeout));
-        }
-    }
-}
-
-/// The system's certificates, or Mozilla's: those of the system know the proxy that looks into TLS, and minimal images
-/// have none.
-fn tls() -> TlsConfig {
-    let mut native = rustls_native_certs::load_native_certs().certs;
-    if native.is_empty() {
-        native = webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec();
-    }
-    let certificates = native.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
-    TlsConfig::builder()
-        .root_certs(RootCerts::from(certificates))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build()
-}
-
-/// The proxy for this scheme. ureq alone would take the first variable that is set for both.
-fn proxy(encrypted: bool, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>> {
-    let first = |names: &[&'static str]| {
-        names.iter().find_map(|&name| Some((name, variable(name).filter(|value| !value.is_empty())?)))
-    };
-    let names = if encrypted { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
-    let Some((name, value)) = first(&names).or_else(|| first(&["ALL_PROXY", "all_proxy"])) else {
-        return Ok(None);
-    };
-    // The value may hold credentials: it is not part of the message.
-    let invalid = |_| anyhow!("{name} is not a proxy's URL");
-    let given = Proxy::new(&value).map_err(invalid)?;
-    let mut proxy = Proxy::builder(given.protocol()).host(given.host()).port(given.port());
-    if let Some(username) = given.username() {
-        proxy = proxy.username(username);
-    }
-    if let Some(password) = given.password() {
-        proxy = proxy.password(password);
-    }
-    let (_, exceptions) = first(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
-    for exception in exceptions.split(',').map(str::trim).chain(["localhost", "127.0.0.1"]) {
-        proxy = proxy.no_proxy(exception);
-    }
-    proxy.build().map(Some).map_err(invalid)
-}
-
-/// What went wrong, without anything that may hold a credential.
-fn explain(error: ureq::Error, timeout: Duration) -> anyhow::Error {
-    match error {
-        ureq::Error::StatusCode(status) => anyhow!("the server answers with status {status}"),
-        ureq::Error::Timeout(_) => anyhow!("no complete answer within {timeout:?}"),
-        ureq::Error::BodyExceedsLimit(limit) => anyhow!("the answer is longer than {limit} bytes"),
-        ureq::Error::HostNotFound => anyhow!("the host is not found: is there a network, is the name right?"),
-        ureq::Error::RequireHttpsOnly(_) => anyhow!("the server redirects from https to http"),
-        ureq::Error::TooManyRedirects => anyhow!("the server redirects too often"),
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => anyhow!("this is not a URL of http or https"),
-        ureq::Error::ConnectProxyFailed(_) => anyhow!("the proxy refuses the connection"),
-        // What the reader of a body reports comes wrapped.
-        ureq::Error::Io(error) => match error.downcast::<ureq::Error>() {
-            Ok(inner) => explain(inner, timeout),
-            Err(error) => anyhow!(error),
-        },
-        other => anyhow!(other),
+/// The proxies that variables name. Large letters go before small ones, as with most tools.
+pub fn inherited(variable: impl Fn(&str) -> Option<String>) -> Proxies {
+    let first = |names: [&str; 2]| names.into_iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
+    Proxies {
+        http: first(["HTTP_PROXY", "http_proxy"]),
+        https: first(["HTTPS_PROXY", "https_proxy"]),
+        all: first(["ALL_PROXY", "all_proxy"]),
+        no_proxy: first(["NO_PROXY", "no_proxy"]),
     }
 }
 
@@ -134,6 +57,7 @@ pub fn redacted(url: &str) -> String {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
 
     use super::*;
 
@@ -253,30 +177,23 @@ mod tests {
     }
 
     #[test]
-    fn each_scheme_goes_through_its_own_proxy() {
+    fn proxies_come_from_variables_in_large_or_small_letters() {
         let variable = |name: &str| {
             let value = match name {
                 "https_proxy" => "http://user:p%40ss@secure.example:3128",
                 "HTTP_PROXY" => "plain.example",
-                "NO_PROXY" => "intern.example, 10.0.0.1",
-                "ALL_PROXY" => "socks5://other.example",
+                "http_proxy" => "hidden.example",
+                "NO_PROXY" => "",
+                "no_proxy" => "intern.example",
                 _ => return None,
             };
             Some(value.to_owned())
         };
-        let secure = proxy(true, variable).unwrap().unwrap();
-        assert_eq!((secure.host(), secure.port()), ("secure.example", 3128));
-        assert_eq!((secure.username(), secure.password()), (Some("user"), Some("p@ss")));
-        assert_eq!(proxy(false, variable).unwrap().unwrap().host(), "plain.example");
-        for (url, direct) in [("https://intern.example", true), ("http://127.0.0.1:1", true), ("https://x.org", false)]
-        {
-            assert_eq!(secure.is_no_proxy(&url.parse().unwrap()), direct, "{url}");
-        }
-        let only_all = |name: &str| (name == "ALL_PROXY").then(|| "socks5://other.example".to_owned());
-        assert_eq!(proxy(true, only_all).unwrap().unwrap().host(), "other.example");
-        assert!(proxy(true, |_| None).unwrap().is_none());
-        let error = proxy(true, |_| Some("ftp://a:hunter2@proxy.example".to_owned())).unwrap_err().to_string();
-        assert!(!error.contains("hunter2"), "{error}");
+        let found = inherited(variable);
+        assert_eq!(found.https.as_deref(), Some("http://user:p%40ss@secure.example:3128"));
+        assert_eq!(found.http.as_deref(), Some("plain.example"));
+        assert_eq!(found.no_proxy.as_deref(), Some("intern.example"));
+        assert_eq!(found.all, None);
     }
 
     #[test]

@@ -2,26 +2,21 @@
 //!
 //! The files are written by the users themselves. Whatever stands in them is bounded here, and cleaned where it is shown.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde::Serialize;
 
 use crate::engine::snapshot::{ServiceState, ServiceStatus, Snapshot};
 use crate::first_run::Progress;
-use crate::first_run::progress::{State, TaskProgress};
+use crate::first_run::progress::{self, State, TaskProgress};
 use crate::paths;
 use crate::plan::FIRST_RUN;
 
-/// The largest file that is read, in bytes.
-const LARGEST: u64 = 1 << 20;
 /// More users than these are not looked at.
 const USERS: usize = 16;
 /// More steps than these are not looked at.
@@ -135,7 +130,8 @@ pub fn look(runtime: &Path, snapshot: Option<&Snapshot>) -> Vec<FirstRun> {
 
 fn look_at(runtime: &Path, user: String, boot_s: Option<i32>) -> Option<FirstRun> {
     let path = paths::first_run_progress(runtime, &user);
-    let mut progress = read(&path)?;
+    let mut progress = progress::read(&path)?;
+    progress.tasks.truncate(STEPS);
     progress.user = user;
     let runs = || boot_s == Some(progress.pid) || is_fresh(&path) && is_alive(progress.pid);
     let state = match progress.ended {
@@ -145,18 +141,6 @@ fn look_at(runtime: &Path, user: String, boot_s: Option<i32>) -> Option<FirstRun
         false => RunState::Interrupted,
     };
     Some(FirstRun { state, progress })
-}
-
-/// What a file says. Nobody has to wait for it, whatever lies there.
-fn read(path: &Path) -> Option<Progress> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
-    file.metadata().ok().filter(fs::Metadata::is_file)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    let mut progress: Progress = serde_json::from_slice(&bytes).ok()?;
-    progress.tasks.truncate(STEPS);
-    (progress.schema == 1).then_some(progress)
 }
 
 /// Whether a file was written lately. One from the future is as good as new.
@@ -288,7 +272,7 @@ pub(crate) mod tests {
     }
 
     fn age(runtime: &Path, by: Duration) {
-        let file = File::options().write(true).open(paths::first_run_progress(runtime, "peid")).unwrap();
+        let file = std::fs::File::options().write(true).open(paths::first_run_progress(runtime, "peid")).unwrap();
         file.set_modified(SystemTime::now() - by).unwrap();
     }
 

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Facts, User};
 use crate::config::Config;
-use crate::config::first_run::{RunAs, Step};
 use crate::engine::spawn::DEFAULT_PATH;
+use crate::first_run::resolve::{Ground, Resolved};
+use crate::first_run::{self, Task};
+use crate::note::Note;
 use crate::prepare::accounts::{Database, Entry, lookup};
 use crate::prepare::environment::{Environment, HomeTools, in_front};
 
@@ -28,43 +30,53 @@ pub struct FirstRun {
 }
 
 impl FirstRun {
-    /// The first run of a config, if it has steps.
-    pub(super) fn resolve(config: &Config, facts: &Facts, database: &Database, users: &[User]) -> Option<Self> {
-        let wanted = &config.first_run;
-        if wanted.steps.is_empty() {
-            return None;
-        }
+    /// Who can leave there how a first run stands: everyone who may run one.
+    pub(super) fn new(resolved: &Resolved, facts: &Facts, database: &Database, users: &[User]) -> Self {
         let passwd = database.passwd.as_deref().unwrap_or_default();
+        let user = &resolved.user.name;
         let known = users.iter().map(|user| user.account.name.as_str());
-        let names: BTreeSet<&str> = known.chain(["root", user(config)]).collect();
+        let names: BTreeSet<&str> = known.chain(["root", user]).collect();
         let reachable = |entry: &Entry| is_file_name(&entry.name) && (facts.root || entry.uid == facts.uid);
         let accounts = names.into_iter().filter_map(|name| lookup(passwd, name)).filter(reachable).collect();
-        let line = |step: &Step| step.common().name.unwrap_or_else(|| step.kind()).to_owned();
-        Some(Self { user: user(config).to_owned(), accounts, steps: wanted.steps.iter().map(line).collect() })
+        let line = |task: &Task| format!("{}: {}", task.name, task.installer.summary());
+        Self { user: user.clone(), accounts, steps: resolved.tasks.iter().map(line).collect() }
     }
 }
 
-/// For whom the first run installs.
-fn user(config: &Config) -> &str {
-    let mut others = config.users.keys().filter(|name| *name != "root");
-    match (&config.first_run.user, others.next(), others.next()) {
-        (Some(user), _, _) => user,
-        (None, Some(only), None) => only,
-        _ => "root",
+/// What the first run will do, if the config has steps. That it cannot be done is a note.
+pub(super) fn resolve(
+    config: &Config,
+    facts: &Facts,
+    environment: &Environment,
+    database: &Database,
+    notes: &mut Vec<Note>,
+) -> Option<Resolved> {
+    if config.first_run.steps.is_empty() {
+        return None;
+    }
+    let ground = Ground {
+        environment: environment.clone(),
+        database: database.clone(),
+        uid: facts.uid,
+        gid: nix::unistd::getegid().as_raw(),
+        ..Ground::default()
+    };
+    match first_run::resolve::resolve(config, &ground) {
+        Ok(mut resolved) => {
+            notes.append(&mut resolved.notes);
+            Some(resolved)
+        }
+        Err(why) => {
+            notes.push(Note::error(format!("there is no first run: {why}")));
+            None
+        }
     }
 }
 
 /// The folders of the tools that the first run installs into a home.
-#[must_use]
-pub fn tools(config: &Config, database: &Database) -> Tools {
-    let steps = &config.first_run.steps;
-    let passwd = database.passwd.as_deref().unwrap_or_default();
-    let Some(entry) = lookup(passwd, user(config)).filter(|_| !steps.is_empty()) else { return Tools::new() };
-    let has = |kind: &str| steps.iter().any(|step| step.kind() == kind && step.common().run_as != Some(RunAs::Root));
-    let folders = [(".local/bin", true), (".pixi/bin", has("pixi")), (".bun/bin", has("bun"))];
-    let folders = folders.into_iter().filter(|(_, wanted)| *wanted).map(|(folder, _)| entry.home.join(folder));
-    let folders: Vec<PathBuf> = folders.filter(|folder| is_in_path(folder)).collect();
-    if folders.is_empty() { Tools::new() } else { Tools::from([(entry.name, folders)]) }
+pub(super) fn tools(resolved: &Resolved) -> Tools {
+    let folders: Vec<PathBuf> = resolved.path.iter().filter(|folder| is_in_path(folder)).cloned().collect();
+    if folders.is_empty() { Tools::new() } else { Tools::from([(resolved.user.name.clone(), folders)]) }
 }
 
 /// PATH with tools in front.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use facts::Facts;
-pub use first_run::{FirstRun, Tools, tools};
+pub use first_run::{FirstRun, Tools};
 pub use print::{json, text};
 pub use services::{APP, FIRST_RUN, MAIN, SSHD, main_command};
 pub use users::User;
@@ -108,9 +108,11 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let denied = [config.ssh.environment.deny.as_slice(), &resolved.secrets].concat();
     let for_sessions = environment::for_sessions(&merged, &denied);
 
-    let tools = tools(config, &outcome.database);
+    let to_install = first_run::resolve(config, facts, &for_services, &outcome.database, &mut notes);
+    let tools = to_install.as_ref().map(first_run::tools).unwrap_or_default();
     let sessions = Sessions { paths: first_run::paths(&tools, &for_sessions), environment: for_sessions };
-    let first_run = FirstRun::resolve(config, facts, &outcome.database, &users).filter(|_| rescue.is_none());
+    let first_run = to_install.filter(|_| rescue.is_none());
+    let first_run = first_run.map(|resolved| FirstRun::new(&resolved, facts, &outcome.database, &users));
 
     let mut ssh = plan_ssh(config, facts, &resolved, &sessions, &users, &mut notes);
     if rescue.is_some() {

@@ -42,9 +42,15 @@ fn path_of<'a>(plan: &'a Plan, name: &str) -> &'a str {
     &find(plan, name).unwrap().environment["PATH"]
 }
 
+fn tools(config: &str, passwd: &str) -> Tools {
+    let (config, facts) = (loaded(config).config, facts(passwd));
+    let resolved = super::first_run::resolve(&config, &facts, &BTreeMap::new(), &facts.database, &mut Vec::new());
+    resolved.as_ref().map(super::first_run::tools).unwrap_or_default()
+}
+
 #[test]
 fn tools_are_in_the_home_of_whom_the_first_run_is_for() {
-    let tools = |config: &str| super::tools(&loaded(config).config, &facts(PASSWD).database);
+    let tools = |config: &str| tools(config, PASSWD);
     let steps = |user: &str| format!("{{first_run: {{user: {user}, steps: [{STEPS}]}}}}");
     let folders = |home: &str| [".local/bin", ".pixi/bin"].map(|folder| Path::new(home).join(folder)).to_vec();
     assert_eq!(tools(&steps("peid")), Tools::from([("peid".to_owned(), folders("/home/peid"))]));
@@ -59,19 +65,13 @@ fn tools_are_in_the_home_of_whom_the_first_run_is_for() {
 #[test]
 fn without_one_other_user_it_is_for_root() {
     let two = "{users: {a: {}, b: {}}, first_run: {steps: [{uv: {}}]}}";
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("config.yaml");
-    std::fs::write(&file, two.replacen('{', "{version: 1, ", 1)).unwrap();
-    let loaded = config::load(&config::Sources::only(&file), &BTreeMap::new()).unwrap();
-    let tools = super::tools(&loaded.config, &facts(PASSWD).database);
-    assert_eq!(tools.into_keys().collect::<Vec<_>>(), ["root"]);
+    assert_eq!(tools(two, PASSWD).into_keys().collect::<Vec<_>>(), ["root"]);
 }
 
 #[test]
 fn a_home_that_path_cannot_hold_brings_no_folder() {
-    let passwd = b"root:x:0:0::/root:/bin/sh\npeid:x:3100:1100::relative:/bin/sh\n".to_vec();
-    let config = loaded("{first_run: {user: peid, steps: [{uv: {}}]}}").config;
-    assert_eq!(super::tools(&config, &Database { passwd: Some(passwd), ..Database::default() }), Tools::new());
+    let passwd = "root:x:0:0::/root:/bin/sh\npeid:x:3100:1100::/home/a:b:/bin/sh\n";
+    assert_eq!(tools("{first_run: {user: peid, steps: [{uv: {}}]}}", passwd), Tools::new());
 }
 
 #[test]

@@ -153,7 +153,8 @@ impl Job<'_> {
                 report(Report::Bytes { done, total });
                 match total {
                     Some(total) if !std::mem::replace(&mut asked, true) => room(total, done),
-                    _ => Ok(()),
+                    Some(_) => Ok(()),
+                    None => room(0, 0),
                 }
             })
             .map_err(|failure| self.missing(failure))?;

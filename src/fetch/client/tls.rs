@@ -1,0 +1,68 @@
+//! Whom TLS trusts.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use super::super::Failure;
+
+/// The system's certificates (`SSL_CERT_FILE` is honoured), or Mozilla's, and these files' on top: those of the system
+/// know the proxy that looks into TLS, and minimal images have none.
+///
+/// # Errors
+/// One of the files cannot be read, or holds no certificate.
+pub(super) fn config(files: &[PathBuf]) -> Result<TlsConfig, Failure> {
+    let mut roots = rustls_native_certs::load_native_certs().certs;
+    if roots.is_empty() {
+        roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec();
+    }
+    for file in files {
+        roots.extend(read(file)?);
+    }
+    let roots = roots.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::from(roots))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build())
+}
+
+fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let hint = "first_run.certificates takes files of certificates in PEM: -----BEGIN CERTIFICATE-----";
+    let shown = file.display();
+    let text =
+        std::fs::read(file).map_err(|error| Failure::permanent(format!("cannot read {shown}: {error}")).hint(hint))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let broken = |_| Failure::permanent(format!("a certificate in {shown} is broken")).hint(hint);
+    let certificates = certificates.map_err(|_| broken(()))?;
+    // ureq passes over those that cannot be used.
+    let mut store = RootCertStore::empty();
+    for certificate in &certificates {
+        store.add(certificate.clone()).map_err(|_| broken(()))?;
+    }
+    if certificates.is_empty() {
+        return Err(Failure::permanent(format!("there is no certificate in {shown}")).hint(hint));
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        assert!(read(&file).unwrap_err().text.contains(&format!("cannot read {}", file.display())));
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (content, text) in [("", "no certificate in"), ("hello", "no certificate in"), (broken, "is broken")] {
+            std::fs::write(&file, content).unwrap();
+            let failure = config(std::slice::from_ref(&file)).unwrap_err();
+            assert!(failure.text.contains(text) && failure.text.contains("ca.pem"), "{content}: {failure}");
+        }
+    }
+}
