@@ -60,7 +60,7 @@ fn a_file_is_served_and_continued_from_where_it_broke_off() {
 fn faults_come_in_their_order_and_then_it_is_fine() {
     let mirror = Mirror::start();
     mirror.put("/file", "right");
-    mirror.fails("/file", [Fault::status(429).header("Retry-After", "7"), Fault::html(), Fault::Redirect("/x".into())]);
+    mirror.fails("/file", [Fault::status(429).header("Retry-After", "7"), Fault::Page, Fault::Redirect("/x".into())]);
     let (head, _) = ask(&mirror, "/file", "");
     assert!(head.starts_with("HTTP/1.1 429") && header(&head, "Retry-After") == Some("7"), "{head}");
     assert!(ask(&mirror, "/file", "").1.starts_with("<!DOCTYPE html>"));

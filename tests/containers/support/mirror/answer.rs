@@ -12,6 +12,7 @@ use crate::support::seconds;
 
 /// What GitHub's releases redirect to is on another host, with a signature that is nobody's business.
 const ASSETS: &str = "/release-assets";
+const PAGE: &[u8] = b"<!DOCTYPE html>\n<html><title>Sign in to the network</title></html>\n";
 const SIGNATURE: &str = "sig=s3cr3t-s1gnature";
 
 /// Reads a request and answers it. None: the connection broke, by the client's will or by ours.
@@ -31,6 +32,7 @@ pub(super) fn answer(stream: &mut (impl Read + Write), shared: &Shared) -> Optio
     match &fault {
         Some(Fault::Status(status, headers)) => return send(stream, *status, headers, b"go away\n"),
         Some(Fault::Redirect(location)) => return send(stream, 302, &[("Location", location)], b""),
+        Some(Fault::Page) => return send(stream, 200, &[("Content-Type", "text/html; charset=utf-8")], PAGE),
         Some(Fault::Instead(content)) => return send(stream, 200, &[], content),
         _ => {}
     }

@@ -45,6 +45,8 @@ pub enum Fault {
     Slow(usize),
     /// Something else, with the right length and the status of success.
     Instead(Vec<u8>),
+    /// The page of a hotel's network.
+    Page,
     /// A redirect, by its Location.
     Redirect(String),
     /// All of it, whatever range was asked for.
@@ -66,11 +68,6 @@ impl Fault {
             }
             other => other,
         }
-    }
-
-    /// The page of a hotel's network.
-    pub fn html() -> Self {
-        Self::Instead(b"<!DOCTYPE html>\n<html><title>Sign in to the network</title></html>\n".to_vec())
     }
 }
 
