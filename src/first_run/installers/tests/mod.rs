@@ -359,6 +359,29 @@ fn what_was_collected_is_enough_to_install_from() {
 }
 
 #[test]
+fn a_step_has_a_part_for_what_its_tool_installs() {
+    let list = || vec!["x".to_owned()];
+    let steps = [
+        Step::Pixi(config::Pixi { global: list(), ..config::Pixi::default() }),
+        Step::Uv(config::Uv { python: list(), tools: list(), ..config::Uv::default() }),
+        Step::Node(config::Node { global: list(), ..config::Node::default() }),
+        Step::Bun(config::Bun { global: list(), ..config::Bun::default() }),
+        Step::Micromamba(config::Micromamba {
+            environments: [("x".to_owned(), list())].into(),
+            ..config::Micromamba::default()
+        }),
+        Step::Ollama(config::Ollama { models: list(), ..config::Ollama::default() }),
+        Step::CodeServer(config::CodeServer { extensions: list(), ..config::CodeServer::default() }),
+    ];
+    for step in &steps {
+        let parts = parts(step, &Place::home(Path::new("/home/peid")));
+        assert_eq!(parts[0].suffix, "", "{}: the tool comes first", step.kind());
+        assert_eq!(parts.len(), if step.kind() == "uv" { 3 } else { 2 }, "{}", step.kind());
+        assert!(parts[1..].iter().all(|part| !part.suffix.is_empty()), "{}", step.kind());
+    }
+}
+
+#[test]
 fn each_kind_of_machine_gets_its_build() {
     let names = |arch, musl| {
         let target = Target { arch, musl, avx2: true };

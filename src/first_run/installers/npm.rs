@@ -1,0 +1,215 @@
+//! Packages for `npm install --global`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::command::{refuse_options, require, shown};
+use crate::config::first_run::Npm as Config;
+use crate::fetch::Failure;
+use crate::first_run::job::Run;
+use crate::first_run::task::Part;
+use crate::first_run::{Installed, Installer, Job, Place};
+
+struct Npm {
+    packages: Vec<String>,
+    /// `bin` and `lib` are in here: `~/.local`, `/usr/local`.
+    prefix: PathBuf,
+}
+
+/// A step `npm`.
+#[must_use]
+pub fn part(step: &Config, place: &Place) -> Part {
+    global(&step.packages, place)
+}
+
+/// Packages for all of the user's projects.
+pub(super) fn global(packages: &[String], place: &Place) -> Part {
+    let prefix = if place.system { place.base.clone() } else { place.base.join(".local") };
+    let npm = Npm { packages: packages.to_vec(), prefix };
+    Part { after: &["node", "apt"], path: vec![place.bin()], ..Part::main(npm) }
+}
+
+impl Installer for Npm {
+    fn key(&self) -> Value {
+        json!({"npm": self.packages})
+    }
+
+    fn summary(&self) -> String {
+        shown(["npm", "install", "--global"].into_iter().chain(self.packages.iter().map(String::as_str)))
+    }
+
+    fn install(&self, job: &mut Job<'_>) -> Result<Installed, Failure> {
+        refuse_options(&self.packages)?;
+        require(job, "npm", "add a step `node: {}`")?;
+        self.packages.iter().filter_map(|package| folder(package)).for_each(|name| self.clear_leftovers(name));
+        let options = ["--no-fund", "--no-audit", "--no-update-notifier", "--loglevel=error", "--"];
+        let command = ["npm", "install", "--global"].into_iter().chain(options);
+        let run = Run::new(command.chain(self.packages.iter().map(String::as_str)));
+        let mut run = set(run, "prefix", &self.prefix.to_string_lossy());
+        if let Some(mirror) = &job.sources.mirrors.npm {
+            run = set(run, "registry", mirror);
+        }
+        job.run(&run).map_err(|failure| failure.context("npm install --global"))?;
+        Ok(Installed::default())
+    }
+
+    fn present(&self, _: &Installed) -> bool {
+        all_in(&self.prefix.join("lib/node_modules"), &self.packages)
+    }
+}
+
+impl Npm {
+    /// Removes what an npm that was killed has left of a package: `.NAME-HASH`, under which it keeps the old version
+    /// for a moment. npm cannot move the next one there (ENOTEMPTY).
+    fn clear_leftovers(&self, name: &str) {
+        let path = self.prefix.join("lib/node_modules").join(name);
+        let (Some(parent), Some(base)) = (path.parent(), path.file_name()) else { return };
+        let hidden = format!(".{}-", base.to_string_lossy());
+        let is_leftover = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            let hash = name.to_str().and_then(|name| name.strip_prefix(&hidden));
+            hash.is_some_and(|hash| hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        };
+        for leftover in fs::read_dir(parent).into_iter().flatten().flatten().filter(is_leftover) {
+            let _ = fs::remove_dir_all(leftover.path());
+        }
+    }
+}
+
+/// Sets a setting of npm. It takes small and large letters; an image may have set either.
+fn set(run: Run, name: &str, value: &str) -> Run {
+    run.env(&format!("npm_config_{name}"), value).env(&format!("NPM_CONFIG_{}", name.to_uppercase()), value)
+}
+
+/// Whether the folders of these packages are there; those that do not say their name are left out.
+pub(super) fn all_in(node_modules: &Path, packages: &[String]) -> bool {
+    packages.iter().filter_map(|package| folder(package)).all(|name| node_modules.join(name).exists())
+}
+
+/// The name of a package's folder in `node_modules`: `@scope/name` of `@scope/name@latest`. None for URLs, paths and
+/// repositories, which do not say it.
+pub(super) fn folder(package: &str) -> Option<&str> {
+    let scoped = package.starts_with('@');
+    // The version comes after the next one.
+    let end = package.match_indices('@').map(|(at, _)| at).find(|&at| at > 0);
+    let (name, version) = package.split_at_checked(end.unwrap_or(package.len()))?;
+    let is_plain = |part: &str| {
+        let mut characters = part.chars();
+        !part.is_empty()
+            && !part.starts_with('.')
+            && characters.all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c))
+    };
+    let parts: Vec<&str> = name.strip_prefix('@').unwrap_or(name).split('/').collect();
+    let is_file = version.is_empty() && [".tgz", ".tar.gz", ".tar"].iter().any(|ending| name.ends_with(ending));
+    let is_name = parts.len() == if scoped { 2 } else { 1 } && parts.into_iter().all(is_plain);
+    (is_name && !is_file).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, present, words};
+    use super::*;
+    use crate::fetch::Retry;
+
+    fn npm(bench: &Bench, packages: &[&str]) -> Part {
+        part(&Config { packages: words(packages), ..Config::default() }, &bench.place)
+    }
+
+    #[test]
+    fn packages_go_below_local_with_settings_by_variables_only() {
+        let mut bench = Bench::new();
+        bench.tool("npm", "");
+        bench.environment.insert("NPM_CONFIG_REGISTRY".to_owned(), "https://image.example".to_owned());
+        bench.sources.mirrors.npm = Some("https://mirror.example/npm".to_owned());
+        let part = npm(&bench, &["@openai/codex@latest", "yarn"]);
+        bench.install(&part).unwrap();
+        let calls = bench.calls();
+        let expected = [
+            "npm",
+            "install",
+            "--global",
+            "--no-fund",
+            "--no-audit",
+            "--no-update-notifier",
+            "--loglevel=error",
+            "--",
+            "@openai/codex@latest",
+            "yarn",
+        ];
+        assert_eq!(calls[0].command, expected);
+        for name in ["NPM_CONFIG_PREFIX", "npm_config_prefix"] {
+            assert_eq!(Path::new(calls[0].variable(name)), bench.home(".local"));
+        }
+        for name in ["NPM_CONFIG_REGISTRY", "npm_config_registry"] {
+            assert_eq!(calls[0].variable(name), "https://mirror.example/npm");
+        }
+        assert_eq!(part.installer.summary(), "npm install --global @openai/codex@latest yarn");
+        assert_eq!((part.after, part.path), (&["node", "apt"][..], vec![bench.home(".local/bin")]));
+    }
+
+    #[test]
+    fn for_everyone_they_go_below_usr_local() {
+        let mut bench = Bench::new();
+        bench.tool("npm", "");
+        bench.place = Place::system();
+        bench.install(&npm(&bench, &["@devinit-test/none"])).unwrap();
+        assert_eq!(bench.calls()[0].variable("npm_config_prefix"), "/usr/local");
+    }
+
+    #[test]
+    fn a_package_whose_folder_is_gone_is_not_there() {
+        let bench = Bench::new();
+        let part = npm(&bench, &["@a/b@1", "c@latest", "https://host.example/d.tgz"]);
+        bench.file(".local/lib/node_modules/@a/b/package.json", "{}", 0o644);
+        assert!(!present(&part, &Installed::default()));
+        bench.file(".local/lib/node_modules/c/package.json", "{}", 0o644);
+        assert!(present(&part, &Installed::default()));
+    }
+
+    #[test]
+    fn what_a_killed_npm_left_behind_does_not_stand_in_the_way() {
+        let mut bench = Bench::new();
+        bench.tool("npm", "");
+        let modules = ".local/lib/node_modules";
+        for name in ["c/x", ".c-AbCd1234/x", ".c-other/x", "@a/.b-AbCd1234/x", ".package-lock.json"] {
+            bench.file(&format!("{modules}/{name}"), "", 0o644);
+        }
+        bench.install(&npm(&bench, &["c@2", "@a/b"])).unwrap();
+        let left = ["c", ".c-AbCd1234", ".c-other", "@a/.b-AbCd1234", ".package-lock.json"]
+            .map(|name| bench.home(modules).join(name).exists());
+        assert_eq!(left, [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn folders_are_named_after_the_package_alone() {
+        for (package, expected) in [
+            ("@tavily/mcp@latest", Some("@tavily/mcp")),
+            ("yarn", Some("yarn")),
+            ("yarn@^1.0", Some("yarn")),
+            ("alias@npm:other@1", Some("alias")),
+            ("lodash.get", Some("lodash.get")),
+            ("a@https://host.example/a.tgz", Some("a")),
+            ("@scope", None),
+            ("@../../x", None),
+            ("..", None),
+            ("user/repository", None),
+            ("github:user/repository", None),
+            ("git+ssh://git@host.example/a.git", None),
+            ("./a", None),
+            ("a.tgz", None),
+            ("/a", None),
+            ("", None),
+        ] {
+            assert_eq!(folder(package), expected, "{package}");
+        }
+    }
+
+    #[test]
+    fn without_npm_the_step_that_brings_it_is_named() {
+        let mut bench = Bench::new();
+        let failure = bench.install(&npm(&bench, &["a"])).unwrap_err();
+        assert!(failure.retry == Retry::Never && failure.hint.unwrap().contains("node: {}"));
+    }
+}
