@@ -23,10 +23,14 @@ fn facts(passwd: &str) -> Facts {
 }
 
 fn loaded(config: &str) -> Loaded {
+    let config = config.strip_prefix('{').unwrap();
+    written(&format!("{{version: 1, users: {{root: {{}}, peid: {{uid: 3100}}}}, {config}"))
+}
+
+fn written(config: &str) -> Loaded {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("config.yaml");
-    let config = config.strip_prefix('{').unwrap();
-    std::fs::write(&file, format!("{{version: 1, users: {{root: {{}}, peid: {{uid: 3100}}}}, {config}")).unwrap();
+    std::fs::write(&file, config).unwrap();
     config::load(&config::Sources::only(&file), &BTreeMap::new()).unwrap()
 }
 
@@ -43,8 +47,13 @@ fn path_of<'a>(plan: &'a Plan, name: &str) -> &'a str {
 }
 
 fn tools(config: &str, passwd: &str) -> Tools {
-    let (config, facts) = (loaded(config).config, facts(passwd));
-    let resolved = super::first_run::resolve(&config, &facts, &BTreeMap::new(), &facts.database, &mut Vec::new());
+    tools_of(loaded(config), passwd)
+}
+
+fn tools_of(loaded: Loaded, passwd: &str) -> Tools {
+    let facts = facts(passwd);
+    let resolved =
+        super::first_run::resolve(&loaded.config, &facts, &BTreeMap::new(), &facts.database, &mut Vec::new());
     resolved.as_ref().map(super::first_run::tools).unwrap_or_default()
 }
 
@@ -64,13 +73,13 @@ fn tools_are_in_the_home_of_whom_the_first_run_is_for() {
 
 #[test]
 fn without_one_other_user_it_is_for_root() {
-    let two = "{users: {a: {}, b: {}}, first_run: {steps: [{uv: {}}]}}";
-    assert_eq!(tools(two, PASSWD).into_keys().collect::<Vec<_>>(), ["root"]);
+    let two = written("{version: 1, users: {a: {}, b: {}}, first_run: {steps: [{uv: {}}]}}");
+    assert_eq!(tools_of(two, PASSWD).into_keys().collect::<Vec<_>>(), ["root"]);
 }
 
 #[test]
 fn a_home_that_path_cannot_hold_brings_no_folder() {
-    let passwd = "root:x:0:0::/root:/bin/sh\npeid:x:3100:1100::/home/a:b:/bin/sh\n";
+    let passwd = "root:x:0:0::/root:/bin/sh\npeid:x:3100:1100::relative:/bin/sh\n";
     assert_eq!(tools("{first_run: {user: peid, steps: [{uv: {}}]}}", passwd), Tools::new());
 }
 
@@ -167,9 +176,13 @@ fn the_plan_shows_the_path_of_users_with_tools_and_the_steps() {
     let plan = plan_of(&format!("{{first_run: {{user: peid, steps: [{STEPS}]}}}}"));
     let text = super::text(&plan);
     assert!(text.contains(&format!("PATH\n  peid: {TOOLS}:/usr/bin:/bin\n")), "{text}");
-    assert!(text.contains("first run for peid\n  pixi\n  bun\n  codex\n"), "{text}");
+    assert!(
+        text.contains("first run for peid\n  pixi: pixi latest\n  bun: bun latest\n  codex: codex latest\n"),
+        "{text}"
+    );
     let json = super::json(&plan);
     assert_eq!(json["path"]["peid"], format!("{TOOLS}:/usr/bin:/bin"));
-    assert_eq!(json["first_run"], serde_json::json!({"user": "peid", "steps": ["pixi", "bun", "codex"]}));
+    assert_eq!(json["first_run"]["user"], "peid");
+    assert_eq!(json["first_run"]["steps"][1], "bun: bun latest");
     assert!(super::text(&plan_of("{app: {command: [a]}}")).lines().all(|line| line != "PATH"));
 }

@@ -12,23 +12,24 @@ use crate::config::first_run::Download as Config;
 use crate::fetch::{Failure, failure, redacted, unpack};
 use crate::first_run::job::Asset;
 use crate::first_run::source::Arch;
+use crate::first_run::task::Part;
 use crate::first_run::{Installed, Installer, Job, place};
 
 /// Marks a folder that was unpacked here: only such a one is replaced.
 const MARK: &str = ".devinit-download";
 
+/// The step `download`.
+#[must_use]
+pub fn part(step: &Config) -> Part {
+    Part::main(Download { config: step.clone() })
+}
+
 /// Downloads a file.
-pub struct Download {
+struct Download {
     config: Config,
 }
 
 impl Download {
-    /// As the config says.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self { config: config.clone() }
-    }
-
     /// Finds the file and downloads it. Returns what the names of the config stand for as well.
     fn obtain(&self, job: &mut Job<'_>) -> Result<(Names, PathBuf), Failure> {
         let Config { url, github, asset, version, sha256, .. } = &self.config;
@@ -247,19 +248,19 @@ mod tests {
 
     #[test]
     fn permissions_are_octal() {
-        let mode = |mode: &str| Download::new(&Config { mode: Some(mode.to_owned()), ..Config::default() }).mode();
+        let mode = |mode: &str| Download { config: Config { mode: Some(mode.to_owned()), ..Config::default() } }.mode();
         assert_eq!(mode("0755"), Ok(0o755));
         assert_eq!(mode("600"), Ok(0o600));
         for wrong in ["", "rwx", "0o755", "899", "77777"] {
             assert!(mode(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(Download::new(&Config::default()).mode(), Ok(0o644));
+        assert_eq!(Download { config: Config::default() }.mode(), Ok(0o644));
     }
 
     #[test]
     fn neither_summary_nor_errors_show_credentials() {
         let url = Some("https://me:hunter2@example.org/x?token=s3cret".to_owned());
-        let summary = Download::new(&Config { url, to: "/opt/x".into(), ..Config::default() }).summary();
+        let summary = part(&Config { url, to: "/opt/x".into(), ..Config::default() }).installer.summary();
         assert_eq!(summary, "download https://example.org/x to /opt/x");
     }
 }

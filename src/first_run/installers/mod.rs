@@ -44,7 +44,7 @@ pub fn parts(step: &Step, place: &Place) -> Vec<Part> {
         Step::Bun(s) => with(part::<bun::Bun>(&s.version, &s.sha256, place), packages::bun(s, place)),
         Step::ClaudeCode(s) => vec![part::<claude_code::ClaudeCode>(&s.version, &s.sha256, place)],
         Step::Codex(s) => vec![part::<codex::Codex>(&s.version, &s.sha256, place)],
-        Step::Download(s) => vec![Part::main(download::Download::new(s))],
+        Step::Download(s) => vec![download::part(s)],
         Step::Script(s) => vec![script::part(s, place)],
         Step::Apt(s) => vec![apt::part(s, place)],
         Step::Pip(s) => vec![pip::part(s, place)],
@@ -60,6 +60,7 @@ pub fn parts(step: &Step, place: &Place) -> Vec<Part> {
     }
 }
 
+/// A tool, and what is installed by means of it.
 fn with(main: Part, others: impl IntoIterator<Item = Part>) -> Vec<Part> {
     std::iter::once(main).chain(others).collect()
 }

@@ -52,7 +52,6 @@ fn publish_node(world: &World, version: &str, extra: &[(&str, &str)]) {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn uv_is_two_programs() {
     let mut world = World::new();
     publish_uv(&world, PROGRAM);
@@ -67,7 +66,6 @@ fn uv_is_two_programs() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn a_wrong_checksum_installs_nothing_and_the_configs_goes_over_the_published_one() {
     let mut world = World::new();
     let sum = publish_uv(&world, PROGRAM);
@@ -86,7 +84,6 @@ fn a_wrong_checksum_installs_nothing_and_the_configs_goes_over_the_published_one
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn a_build_that_does_not_run_is_not_put_into_place() {
     let mut world = World::new();
     publish_uv(&world, FOREIGN);
@@ -98,7 +95,6 @@ fn a_build_that_does_not_run_is_not_put_into_place() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn a_version_that_is_not_there_says_where_to_look() {
     let mut world = World::new();
     publish_uv(&world, PROGRAM);
@@ -118,7 +114,6 @@ fn a_version_that_leads_elsewhere_asks_nobody() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn pixi_and_bun_have_folders_of_their_own() {
     for mut world in [World::new(), World::system()] {
         let pixi = format!("pixi-{}-unknown-linux-musl.tar.gz", uname());
@@ -153,7 +148,6 @@ fn pixi_and_bun_have_folders_of_their_own() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn node_has_a_folder_for_its_version_and_an_update_replaces_it() {
     for mut world in [World::new(), World::system()] {
         publish_node(&world, "22.11.0", &[("bin/corepack", PROGRAM)]);
@@ -184,7 +178,6 @@ fn node_has_a_folder_for_its_version_and_an_update_replaces_it() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn claude_code_is_placed_as_its_updater_would_and_older_versions_stay() {
     let mut world = World::new();
     let platform = format!("linux-{}{}", Arch::own().node(), Target::own().musl_suffix());
@@ -221,7 +214,6 @@ fn claude_code_is_placed_as_its_updater_would_and_older_versions_stay() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn codex_ollama_and_code_server_are_folders_with_a_link() {
     let mut world = World::new();
     let codex = format!("codex-package-{}-unknown-linux-musl.tar.gz", uname());
@@ -266,7 +258,6 @@ fn codex_ollama_and_code_server_are_folders_with_a_link() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn micromamba_is_one_program() {
     let mut world = World::new();
     let asset = if uname() == "aarch64" { "micromamba-linux-aarch64" } else { "micromamba-linux-64" };
@@ -281,7 +272,6 @@ fn micromamba_is_one_program() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn a_release_called_latest_is_passed_over() {
     let mut world = World::new();
     world.redirect_latest("Watfaq/clash-rs", "latest");
@@ -308,7 +298,6 @@ fn a_release_called_latest_is_passed_over() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn a_mirror_without_redirects_is_asked_for_its_feed() {
     let mut world = World::new();
     publish_uv(&world, PROGRAM);
@@ -321,7 +310,6 @@ fn a_mirror_without_redirects_is_asked_for_its_feed() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn an_archive_is_unpacked_as_a_folder_or_for_one_file() {
     let mut world = World::new();
     let content = tar_gz(&[("tool-1.0/bin/tool", PROGRAM), ("tool-1.0/README", "read me")]);
@@ -350,7 +338,6 @@ fn an_archive_is_unpacked_as_a_folder_or_for_one_file() {
 }
 
 #[test]
-#[ignore = "needs the download client"]
 fn what_was_collected_is_enough_to_install_from() {
     let mut world = World::new();
     publish_uv(&world, PROGRAM);
@@ -369,6 +356,29 @@ fn what_was_collected_is_enough_to_install_from() {
     world.sources = Sources { bundle: Some(bundle), ..Sources::default() };
     let versions = steps.map(|step| world.install(&step).unwrap().version.unwrap());
     assert_eq!(versions, ["0.12.5", "24.19.0"]);
+}
+
+#[test]
+fn a_step_has_a_part_for_what_its_tool_installs() {
+    let list = || vec!["x".to_owned()];
+    let steps = [
+        Step::Pixi(config::Pixi { global: list(), ..config::Pixi::default() }),
+        Step::Uv(config::Uv { python: list(), tools: list(), ..config::Uv::default() }),
+        Step::Node(config::Node { global: list(), ..config::Node::default() }),
+        Step::Bun(config::Bun { global: list(), ..config::Bun::default() }),
+        Step::Micromamba(config::Micromamba {
+            environments: [("x".to_owned(), list())].into(),
+            ..config::Micromamba::default()
+        }),
+        Step::Ollama(config::Ollama { models: list(), ..config::Ollama::default() }),
+        Step::CodeServer(config::CodeServer { extensions: list(), ..config::CodeServer::default() }),
+    ];
+    for step in &steps {
+        let parts = parts(step, &Place::home(Path::new("/home/peid")));
+        assert_eq!(parts[0].suffix, "", "{}: the tool comes first", step.kind());
+        assert_eq!(parts.len(), if step.kind() == "uv" { 3 } else { 2 }, "{}", step.kind());
+        assert!(parts[1..].iter().all(|part| !part.suffix.is_empty()), "{}", step.kind());
+    }
 }
 
 #[test]
