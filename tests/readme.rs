@@ -152,6 +152,26 @@ fn keys(root: &Value, node: &Value, place: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// With `first_run.steps[].KIND.name` in place of the same key of every kind of step.
+fn with_common_keys_once(keys: BTreeSet<String>) -> BTreeSet<String> {
+    const STEPS: &str = "first_run.steps[].";
+    let of_kind = |key: &str| {
+        let (kind, key) = key.strip_prefix(STEPS)?.split_once('.')?;
+        Some((kind.to_owned(), key.to_owned()))
+    };
+    let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (kind, key) in keys.iter().filter_map(|key| of_kind(key)) {
+        kinds.entry(kind).or_default().insert(key);
+    }
+    let common = kinds.values().cloned().reduce(|all, these| &all & &these).unwrap_or_default();
+    assert!(kinds.len() > 10 && common.contains("needs"), "{kinds:?}");
+    let once = |key: String| match of_kind(&key) {
+        Some((_, own)) if common.contains(&own) => format!("{STEPS}KIND.{own}"),
+        _ => key,
+    };
+    keys.into_iter().map(once).collect()
+}
+
 /// The keys that the reference describes: the first column of its tables.
 fn described() -> BTreeSet<String> {
     let reference = read("docs/config.md");
@@ -164,6 +184,7 @@ fn the_reference_names_every_key_and_no_other() {
     let schema = config::schema();
     let mut known = BTreeSet::new();
     keys(&schema, &schema, "", &mut known);
+    let known = with_common_keys_once(known);
     assert!(known.contains("users.NAME.authorized_keys[].github"), "{known:?}");
     // A section is described by its keys.
     let section = |key: &str| known.iter().any(|other| other.starts_with(&format!("{key}.")));

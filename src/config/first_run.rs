@@ -196,6 +196,7 @@ macro_rules! steps {
             #[schemars(with = "Option<String>")]
             pub timeout: Option<Duration>,
             /// How often it is tried again after a failure that may pass. Without one: 4.
+            #[schemars(range(max = 20))]
             pub retries: Option<u32>,
             /// Variables for this step only, over all others.
             #[schemars(schema_with = "schema::environment")]

@@ -130,11 +130,17 @@ mod tests {
             "users": { "a": { "password": { "env": "P" }, "authorized_keys": ["k", { "github": "g" }] } },
             "hooks": { "on_boot": ["exec x", ["sleep", "1"]] },
             "app": { "port": 1, "stop": { "timeout": "1m30s" } },
+            "proxy": { "http": "p:1" },
+            "first_run": { "steps": [{ "claude-code": { "as": "root", "timeout": "90s" } }, { "git": { "ref": "v1", "to": "x" } }] },
         });
         let config: Config = serde_json::from_value(json).unwrap();
         assert_eq!(config.hooks.on_boot[0], Command::Shell("exec x".to_owned()));
         let written = serde_json::to_value(&config).unwrap();
         assert_eq!(written["version"], 1);
         assert_eq!(serde_json::from_value::<Config>(written).unwrap(), config);
+        for proxy in ["inherit", "none"] {
+            let config: Config = serde_json::from_value(serde_json::json!({ "proxy": proxy })).unwrap();
+            assert_eq!(serde_json::to_value(&config).unwrap()["proxy"], proxy);
+        }
     }
 }

@@ -175,18 +175,13 @@ impl Owners {
     }
 }
 
-/// The step with `~` replaced in all of its paths.
+/// The step with `~` replaced in where its things go. Those that only read files replace it themselves: what they do is
+/// the same in whichever home.
 fn expanded(step: &Step, home: &Path) -> Step {
     let mut step = step.clone();
-    let expand = |path: &mut PathBuf| *path = in_home(path, home);
     match &mut step {
-        Step::Download(download) => expand(&mut download.to),
-        Step::Git(git) => expand(&mut git.to),
-        Step::Script(script) => script.path.iter_mut().chain(&mut script.directory).for_each(expand),
-        Step::Pip(pip) => {
-            let single = pip.constraints.iter_mut().chain(&mut pip.python);
-            single.chain(&mut pip.requirements).for_each(expand);
-        }
+        Step::Download(download) => download.to = in_home(&download.to, home),
+        Step::Git(git) => git.to = in_home(&git.to, home),
         _ => {}
     }
     step

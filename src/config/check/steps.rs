@@ -1,5 +1,7 @@
 //! The steps of the first run, kind by kind.
 
+use std::path::{Component, Path};
+
 use super::super::first_run::{Apt, Download, Git, Micromamba, Node, Pip, RunAs, Script, Step};
 use super::super::problem::quoted_list;
 use super::values::{is_clonable, is_mode, is_repository, is_sha256, is_tag, is_url, is_version, placeholders};
@@ -23,7 +25,9 @@ impl Check<'_> {
                 self.packages(&uv.tools, &place.key("tools"));
             }
             Step::Node(Node { version, sha256, global, .. }) => {
-                self.release(version.as_ref(), &["lts", "latest"], sha256.as_ref(), place);
+                // As nvm has it: `lts/jod`.
+                let other = version.as_ref().filter(|version| !version.strip_prefix("lts/").is_some_and(is_tag));
+                self.release(other, &["lts", "latest"], sha256.as_ref(), place);
                 self.packages(global, &place.key("global"));
             }
             Step::Bun(bun) => {
@@ -112,7 +116,7 @@ impl Check<'_> {
     }
 
     /// Where something goes that replaces what is there.
-    fn target(&mut self, to: &std::path::Path, place: &Place) {
+    fn target(&mut self, to: &Path, place: &Place) {
         let to_place = place.key("to");
         if to.as_os_str().is_empty() {
             if self.whole {
@@ -121,8 +125,8 @@ impl Check<'_> {
             return;
         }
         self.absolute_or_home(to, &to_place);
-        let whole = ["/", "~"].iter().any(|root| to == std::path::Path::new(root));
-        if whole || to.components().any(|part| part == std::path::Component::ParentDir) {
+        let whole = ["/", "~"].iter().any(|root| to == Path::new(root));
+        if whole || to.components().any(|part| part == Component::ParentDir) {
             self.error(&to_place, "expected a path of its own, without `..`");
         }
     }
@@ -200,11 +204,11 @@ impl Check<'_> {
     fn apt(&mut self, apt: &Apt, place: &Place) {
         self.packages(&apt.packages, &place.key("packages"));
         for (index, package) in apt.packages.iter().enumerate() {
+            let place = self.item(&place.key("packages"), index);
             if package.contains(char::is_whitespace) {
-                self.error(
-                    &self.item(&place.key("packages"), index),
-                    "a name has no blanks: one package for each entry",
-                );
+                self.error(&place, "a name has no blanks: one package for each entry");
+            } else if package.ends_with('-') {
+                self.error(&place, "apt-get would take a name with `-` at its end for a package to remove");
             }
         }
         self.some_packages(apt.packages.is_empty(), place, "`packages`");
@@ -236,7 +240,6 @@ impl Check<'_> {
                 self.misnamed(&place, "not a name for an environment: letters, digits, `-`, `_` and `.`");
             }
             self.packages(packages, &place);
-            self.some_packages(packages.is_empty(), &place, "a list of packages");
         }
     }
 
@@ -286,10 +289,11 @@ mod tests {
             "uv:",
             "uv: {version: 0.12.5, python: [\"3.12\"], tools: [ruff]}",
             "node: {version: 24}",
+            "node: {version: lts/jod}",
             "node: {version: v24.19.0, global: [\"@a/b@latest\"]}",
             "claude-code: {version: stable}",
             "codex: {version: 0.169.0}",
-            "micromamba: {version: 2.3.2-0, environments: {ml-3.12: [python=3.12]}}",
+            "micromamba: {version: 2.3.2-0, environments: {ml-3.12: [python=3.12], empty: []}}",
             "ollama: {models: [\"llama3.2:1b\"]}",
             "code-server: {extensions: [a.b]}",
             "download: {url: \"https://a/b\", to: ~/b, mode: 0755}",
@@ -349,6 +353,7 @@ mod tests {
         }
         wrong("uv: {tools: ['']}", "uv.tools[0]", "an empty name");
         wrong("uv: {tools: [\"a\\nb\"]}", "uv.tools[0]", "cannot have a control character");
+        wrong("apt: {packages: [vim, nano-]}", "apt.packages[1]", "apt-get would take a name with `-`");
         wrong("apt: {packages: [vim nano]}", "apt.packages[0]", "a name has no blanks");
     }
 
@@ -357,7 +362,6 @@ mod tests {
         wrong("apt: {}", "apt", "there is nothing to install: `packages` is missing");
         wrong("npm:", "npm", "there is nothing to install: `packages` is missing");
         wrong("pip: {packages: []}", "pip", "there is nothing to install: `packages` or `requirements`");
-        wrong("micromamba: {environments: {a: []}}", "micromamba.environments.a", "there is nothing to install");
         wrong("script: {run: ' '}", "script.run", "an empty command");
     }
 

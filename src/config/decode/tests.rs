@@ -197,6 +197,14 @@ fn no_value_is_shown() {
         "app: {stop: {timeout: s3cret}}",
         "app: {restart: s3cret}",
         "ssh: s3cret",
+        "proxy: s3cret",
+        "proxy: {http: [s3cret]}",
+        "proxy: {s3cret: x}",
+        "first_run: {mirrors: {github: [s3cret]}}",
+        "first_run: {steps: [s3cret]}",
+        "first_run: {steps: [{uv: s3cret}]}",
+        "first_run: {steps: [{s3cret: {}}]}",
+        "first_run: {steps: [{uv: {timeout: s3cret}}]}",
         "version: s3cret",
     ] {
         let (_, errors) = read(text);

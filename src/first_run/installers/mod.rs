@@ -33,43 +33,34 @@ use crate::config::first_run::Step;
 /// What a step of the config is made of: the step itself first, if there is anything to it, then its other parts.
 #[must_use]
 pub fn parts(step: &Step, place: &Place) -> Vec<Part> {
+    use tool::part;
     match step {
-        Step::Pixi(step) => {
-            with(tool::part::<pixi::Pixi>(&step.version, &step.sha256, place), packages::pixi(step, place))
+        Step::Pixi(s) => with(part::<pixi::Pixi>(&s.version, &s.sha256, place), packages::pixi(s, place)),
+        Step::Uv(s) => {
+            let others = [packages::uv_python(s, place), packages::uv_tools(s, place)];
+            with(part::<uv::Uv>(&s.version, &s.sha256, place), others.into_iter().flatten())
         }
-        Step::Uv(step) => with(
-            tool::part::<uv::Uv>(&step.version, &step.sha256, place),
-            packages::uv_python(step, place).into_iter().chain(packages::uv_tools(step, place)),
-        ),
-        Step::Node(step) => {
-            with(tool::part::<node::Node>(&step.version, &step.sha256, place), packages::node(step, place))
+        Step::Node(s) => with(part::<node::Node>(&s.version, &s.sha256, place), packages::node(s, place)),
+        Step::Bun(s) => with(part::<bun::Bun>(&s.version, &s.sha256, place), packages::bun(s, place)),
+        Step::ClaudeCode(s) => vec![part::<claude_code::ClaudeCode>(&s.version, &s.sha256, place)],
+        Step::Codex(s) => vec![part::<codex::Codex>(&s.version, &s.sha256, place)],
+        Step::Download(s) => vec![download::part(s)],
+        Step::Script(s) => vec![script::part(s, place)],
+        Step::Apt(s) => vec![apt::part(s, place)],
+        Step::Pip(s) => vec![pip::part(s, place)],
+        Step::Npm(s) => vec![npm::part(s, place)],
+        Step::Micromamba(s) => {
+            with(part::<micromamba::Micromamba>(&s.version, &s.sha256, place), packages::micromamba(s, place))
         }
-        Step::Bun(step) => with(tool::part::<bun::Bun>(&step.version, &step.sha256, place), packages::bun(step, place)),
-        Step::ClaudeCode(step) => {
-            vec![tool::part::<claude_code::ClaudeCode>(&step.version, &step.sha256, place)]
+        Step::Git(s) => vec![git::part(s, place)],
+        Step::Ollama(s) => with(part::<ollama::Ollama>(&s.version, &s.sha256, place), packages::ollama(s, place)),
+        Step::CodeServer(s) => {
+            with(part::<code_server::CodeServer>(&s.version, &s.sha256, place), packages::code_server(s, place))
         }
-        Step::Codex(step) => vec![tool::part::<codex::Codex>(&step.version, &step.sha256, place)],
-        Step::Micromamba(step) => with(
-            tool::part::<micromamba::Micromamba>(&step.version, &step.sha256, place),
-            packages::micromamba(step, place),
-        ),
-        Step::Ollama(step) => {
-            with(tool::part::<ollama::Ollama>(&step.version, &step.sha256, place), packages::ollama(step, place))
-        }
-        Step::CodeServer(step) => with(
-            tool::part::<code_server::CodeServer>(&step.version, &step.sha256, place),
-            packages::code_server(step, place),
-        ),
-        Step::Download(step) => vec![download::part(step)],
-        Step::Script(step) => vec![script::part(step, place)],
-        Step::Apt(step) => vec![apt::part(step, place)],
-        Step::Pip(step) => vec![pip::part(step, place)],
-        Step::Npm(step) => vec![npm::part(step, place)],
-        Step::Git(step) => vec![git::part(step, place)],
     }
 }
 
 /// A tool, and what is installed by means of it.
-fn with(tool: Part, packages: impl IntoIterator<Item = Part>) -> Vec<Part> {
-    std::iter::once(tool).chain(packages).collect()
+fn with(main: Part, others: impl IntoIterator<Item = Part>) -> Vec<Part> {
+    std::iter::once(main).chain(others).collect()
 }

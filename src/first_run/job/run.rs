@@ -121,6 +121,11 @@ impl Run {
         let name = self.name();
         match (status.code(), status.signal()) {
             (Some(0), _) => Ok(()),
+            // What shells and env(1) end with if there is no such program, or none that can be executed.
+            (Some(code @ (126 | 127)), _) => Err(Failure::permanent(format!(
+                "{name} ended with exit code {code}: a program that it needs is not there"
+            ))
+            .hint("install it in the image, or in a step that this one needs")),
             (Some(code), _) => Err(Failure::passing(format!("{name} ended with exit code {code}"))),
             (None, Some(9)) => Err(Failure::passing(format!("{name} was killed by SIGKILL"))
                 .hint("if nobody did that, the container's memory limit did")),

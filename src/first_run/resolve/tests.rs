@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -30,8 +31,6 @@ fn parts(step: &Step, place: &Place) -> Vec<Part> {
     let main = Part::main(fake(match step {
         Step::Download(download) => json!(download.to),
         Step::Git(git) => json!(git.to),
-        Step::Script(script) => json!([script.path, script.directory]),
-        Step::Pip(pip) => json!([pip.requirements, pip.constraints, pip.python]),
         _ => json!(step.kind()),
     }));
     let global = |after| Part {
@@ -133,13 +132,46 @@ fn a_need_of_a_step_without_a_main_part_is_a_need_of_its_parts() {
 }
 
 #[test]
-fn tasks_that_wait_for_each_other_by_an_implied_need_are_named() {
-    let config = steps(json!([{ "node": { "needs": ["bun"] } }, { "bun": { "global": ["x"] } }]));
+fn what_the_config_says_goes_over_what_goes_without_saying() {
+    let found = resolved(&steps(json!([{ "node": { "needs": ["bun"] } }, { "bun": { "global": ["x"] } }])), &[]);
+    assert_eq!(needs(&found, "node"), ["bun", "bun.global"]);
+    assert_eq!(needs(&found, "bun.global"), ["bun"]);
+    let by_another = steps(json!([
+        { "npm": { "packages": ["x"] } },
+        { "script": { "run": "x", "needs": ["npm"] } },
+        { "node": { "needs": ["script"] } },
+        { "bun": {} },
+    ]));
+    assert_eq!(needs(&resolved(&by_another, &[]), "npm.global"), ["bun"]);
+}
+
+#[test]
+fn tasks_that_wait_for_each_other_are_named_in_a_config_that_was_not_checked() {
+    let config = steps(json!([{ "node": { "needs": ["bun"] } }, { "bun": { "needs": ["node"] } }, { "uv": {} }]));
     let error = refused(&config, &ground(&[]));
-    assert_eq!(
-        error,
-        "first-run steps wait for each other: node → bun.global → node; take one of these out of `needs`"
-    );
+    assert_eq!(error, "first-run steps wait for each other: node → bun → node; take one of these out of `needs`");
+}
+
+proptest! {
+    #[test]
+    fn no_task_waits_for_itself_whatever_the_config_says(
+        wishes in proptest::collection::vec((0..5_usize, proptest::collection::vec(0..12_usize, 0..3)), 1..12),
+    ) {
+        // Only those before are needed, so that the config itself has no circle in it.
+        let all: Vec<Value> = wishes.iter().enumerate().map(|(number, (kind, needs))| {
+            let kind = ["node", "npm", "bun", "uv", "ollama"][*kind];
+            let needs: Vec<String> = needs.iter().filter(|_| number > 0).map(|need| format!("s{}", need % number)).collect();
+            let mut settings = json!({ "name": format!("s{number}"), "needs": needs });
+            if kind == "bun" {
+                settings["global"] = json!(["x"]);
+            }
+            json!({ kind: settings })
+        }).collect();
+        let found = resolve_with(&steps(json!(all)), &ground(&[]), &parts).map_err(TestCaseError::fail)?;
+        let needs: Vec<Vec<usize>> = found.tasks.iter().map(|task| task.needs.clone()).collect();
+        prop_assert!(crate::config::cycles(&needs).is_empty(), "{:?}", needs);
+        prop_assert!(needs.iter().all(|needs| needs.is_sorted_by(|a, b| a < b)), "{:?}", needs);
+    }
 }
 
 #[test]
@@ -225,16 +257,12 @@ fn a_tilde_is_the_home_of_whoever_runs_the_step() {
         &steps(json!([
             { "download": { "url": "https://x/y", "to": "~/bin/y", "creates": ["~", "~/z", "/a", "/a/~"] } },
             { "git": { "url": "https://x/y", "to": "~/y", "as": "root", "creates": ["~/q"] } },
-            { "script": { "path": "~/s", "directory": "~" } },
-            { "pip": { "requirements": ["~/r.txt", "/r"], "constraints": "~/c", "python": "~/p" } },
         ])),
         &[],
     );
     let what = |name| task(&found, name).installer.key()["what"].clone();
     assert_eq!(what("download"), "/home/peid/bin/y");
     assert_eq!(what("git"), "/root/y");
-    assert_eq!(what("script"), json!(["/home/peid/s", "/home/peid"]));
-    assert_eq!(what("pip"), json!([["/home/peid/r.txt", "/r"], "/home/peid/c", "/home/peid/p"]));
     assert_eq!(folders(&task(&found, "download").creates), ["/home/peid", "/home/peid/z", "/a", "/a/~"]);
     assert_eq!(folders(&task(&found, "git").creates), ["/root/q"]);
 }
