@@ -16,7 +16,8 @@ const STEPS: [&str; 14] = [
      to: /soft/app/clash/clash, mode: '0755'}",
     "script: {name: workspace, path: /opt/setup-workspace.sh, args: ['--name=My Project']}",
     "npm: {packages: [devinit-parrot]}",
-    "pip: {packages: [devinit-abacus], break_system_packages: true}",
+    // Of plain http, pip asks whether it is meant.
+    "pip: {packages: [devinit-abacus], break_system_packages: true, environment: {PIP_TRUSTED_HOST: 172.29.77.1}}",
     "micromamba: {}",
     "code-server: {}",
     "ollama: {}",
