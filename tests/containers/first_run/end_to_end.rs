@@ -17,7 +17,7 @@ const STEPS: [&str; 14] = [
     "script: {name: workspace, path: /opt/setup-workspace.sh, args: ['--name=My Project']}",
     "npm: {packages: [devinit-parrot]}",
     // Of plain http, pip asks whether it is meant.
-    "pip: {packages: [devinit-abacus], break_system_packages: true, environment: {PIP_TRUSTED_HOST: 172.29.77.1}}",
+    "pip: {packages: [devinit-abacus], break_system_packages: true}",
     "micromamba: {}",
     "code-server: {}",
     "ollama: {}",
