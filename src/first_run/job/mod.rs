@@ -265,9 +265,8 @@ impl Job<'_> {
 fn refuse_web_page(file: &Path, name: &str) -> Result<(), Failure> {
     let mut head = Vec::new();
     let _ = std::fs::File::open(file).map(|file| file.take(512).read_to_end(&mut head));
-    let head = String::from_utf8_lossy(&head).trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
     let is_meant = name.ends_with(".html") || name.ends_with(".htm");
-    if is_meant || !(head.starts_with("<!doctype html") || head.starts_with("<html")) {
+    if is_meant || !unpack::is_web_page(&head) {
         return Ok(());
     }
     let _ = std::fs::remove_file(file);
