@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::lock::Lock;
 use super::progress::{self, Progress, State};
@@ -165,6 +165,9 @@ impl Prepared {
             None => Some(self.lock(options)?),
         };
         let done = if self.ground.bundle.is_some() { vec![None; tasks.len()] } else { done(tasks)? };
+        if lock.is_some() {
+            provide_folders(tasks, &done);
+        }
         let published = lock.as_ref().and_then(|_| self.published());
         let end = runner::run(Run {
             tasks,
@@ -306,6 +309,25 @@ fn done(tasks: &[Task]) -> Result<Vec<Option<Done>>, Failure> {
 fn look(task: &Task) -> Option<Done> {
     let record = record::read(&task.owner.place.state(), &task.name)?;
     task.is_done(Some(&record)).then_some(Done { version: record.installed.version })
+}
+
+/// What a step of the user's puts outside of the home needs a folder there, which the user cannot make. A folder that is
+/// there already stays as it is.
+fn provide_folders(tasks: &[Task], done: &[Option<Done>]) {
+    if !geteuid().is_root() {
+        return;
+    }
+    let to_do = tasks.iter().zip(done).filter(|(_, done)| done.is_none()).map(|(task, _)| task);
+    for (task, target) in to_do.filter_map(|task| Some((task, task.installer.target()?))) {
+        let Owner { account, place } = &task.owner;
+        let Some(folder) = target.parent().filter(|folder| !place.system && !folder.starts_with(&place.base)) else {
+            continue;
+        };
+        // Where it cannot be made, the step itself says what is in its way.
+        if let Err(error) = home::provide(account, folder) {
+            debug!("{} is not made for {}: {error:#}", folder.display(), account.name);
+        }
+    }
 }
 
 /// Brings to the disk what was installed. It is no failure if that cannot be: the records hold until the machine goes
