@@ -29,7 +29,8 @@ pub struct Attempt {
     messages: PipeReader,
     begun: Vec<u8>,
     outcome: Option<Outcome>,
-    kill_at: Option<Instant>,
+    /// Why it was told to end, and when it is killed if it does not.
+    ending: Option<(Failure, Instant)>,
 }
 
 /// A pipe whose other end closes with the coordinator, however it ends.
@@ -69,7 +70,7 @@ impl Attempt {
             Fork::Parent(pid) => {
                 let flags = fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
                 debug_assert!(flags.is_ok());
-                Ok(Self { task: index, pid, messages: read, begun: Vec::new(), outcome: None, kill_at: None })
+                Ok(Self { task: index, pid, messages: read, begun: Vec::new(), outcome: None, ending: None })
             }
             Fork::Child => {
                 // Its copies of what the coordinator holds open.
@@ -86,13 +87,14 @@ impl Attempt {
 
     /// When it has to be killed, if it was told to end.
     pub fn kill_at(&self) -> Option<Instant> {
-        self.kill_at
+        self.ending.as_ref().map(|(_, at)| *at)
     }
 
-    /// Tells it, and all its processes, to end; those that don't are killed by [`Attempt::kill_if_late`].
-    pub fn end(&mut self) {
-        if self.kill_at.is_none() {
-            self.kill_at = Some(Instant::now() + GRACE);
+    /// Tells it, and all its processes, to end; those that don't are killed by [`Attempt::kill_if_late`]. `why` is what
+    /// it failed for then: that its program got a signal says nothing to anybody.
+    pub fn end(&mut self, why: Failure) {
+        if self.ending.is_none() {
+            self.ending = Some((why, Instant::now() + GRACE));
             self.signal(libc::SIGTERM);
         }
     }
@@ -104,7 +106,7 @@ impl Attempt {
 
     /// Kills it if its time is over.
     pub fn kill_if_late(&mut self) {
-        if self.kill_at.is_some_and(|at| at <= Instant::now()) {
+        if self.kill_at().is_some_and(|at| at <= Instant::now()) {
             self.signal(libc::SIGKILL);
         }
     }
@@ -162,9 +164,11 @@ impl Attempt {
                 status => break status,
             }
         };
+        if let Some((why, _)) = self.ending.take().filter(|_| !done) {
+            return Outcome { failure: Some(why), ..outcome.unwrap_or_default() };
+        }
         outcome.unwrap_or_else(|| {
             let failure = match status {
-                _ if self.kill_at.is_some() => Failure::passing("it was ended"),
                 Ok(WaitStatus::Signaled(_, signal, _)) => {
                     Failure::passing(format!("its worker was killed by {signal}"))
                 }

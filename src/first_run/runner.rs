@@ -20,6 +20,7 @@ use super::{Progress, Task, job};
 use crate::fetch::Failure;
 use crate::prepare::write::{self, Attributes};
 use crate::sys;
+use crate::words::span;
 
 /// How often those outside are told how it stands, at most.
 const BETWEEN_TELLS: Duration = Duration::from_millis(300);
@@ -89,6 +90,8 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
     coordinator.progress.tasks = run.tasks.iter().map(|task| describe(run.tasks, task)).collect();
     for (task, version) in coordinator.progress.tasks.iter_mut().zip(run.versions) {
         task.version = version;
+        // Who fills a bundle has no logs.
+        task.log = task.log.take().filter(|_| run.ground.bundle.is_none());
     }
     coordinator.step(Event::Tick);
     while !coordinator.finished {
@@ -146,7 +149,9 @@ impl Coordinator<'_> {
                 match action {
                     Action::Start(task) => events.extend(self.start(task)),
                     Action::End(task) => {
-                        self.running.iter_mut().filter(|attempt| attempt.task == task).for_each(Attempt::end);
+                        let why = self.why_ended(task);
+                        let attempt = self.running.iter_mut().find(|attempt| attempt.task == task);
+                        attempt.into_iter().for_each(|attempt| attempt.end(why.clone()));
                     }
                     Action::WakeAt(at) => self.wake_at = Some(at),
                     Action::Finish => self.finished = true,
@@ -154,6 +159,15 @@ impl Coordinator<'_> {
             }
         }
         self.update();
+    }
+
+    /// Why a task that runs is told to end.
+    fn why_ended(&self, task: usize) -> Failure {
+        if self.stopped_by.is_some() {
+            return Failure::passing("the run was stopped");
+        }
+        let limit = self.tasks.get(task).map(|task| task.timeout).unwrap_or_default();
+        Failure::passing(format!("it took longer than {}", span(limit))).hint("give the step a longer `timeout`")
     }
 
     fn start(&mut self, index: usize) -> Option<Event> {
