@@ -43,7 +43,7 @@ pub fn first_run(options: &cli::FirstRun) -> i32 {
 }
 
 fn hint(hint: Option<&str>) -> String {
-    hint.map_or_else(String::new, |hint| format!("\n  hint: {hint}"))
+    hint.map_or_else(String::new, |hint| format!("; hint: {hint}"))
 }
 
 fn load(options: &cli::FirstRun) -> Option<Config> {
@@ -74,7 +74,8 @@ fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure
         gid: nix::unistd::getegid().as_raw(),
         // Downloads are nobody's: whoever fills a bundle need not have the users of the image.
         user: options.user.clone().or_else(|| options.download_only.as_ref().map(|_| geteuid().to_string())),
-        bundle: options.bundle.clone(),
+        // Workers are somewhere else.
+        bundle: options.bundle.as_deref().map(absolute).transpose()?,
     };
     let mut resolved = resolve(config, &ground).map_err(Failure::permanent)?;
     for note in resolved.notes.iter().filter(|note| note.level > Level::Info) {
@@ -239,10 +240,11 @@ impl Prepared {
         self.resolved.tasks.iter().zip(done).map(node).collect()
     }
 
+    /// A bundle is nobody's: without a user no command is offered that would install something.
     fn progress(&self) -> Progress {
         Progress {
             schema: 1,
-            user: self.resolved.user.name.clone(),
+            user: if self.ground.bundle.is_none() { self.resolved.user.name.clone() } else { String::new() },
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
             started: jiff::Timestamp::now().as_second(),
