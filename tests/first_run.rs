@@ -104,3 +104,19 @@ fn an_error_with_a_hint_is_one_line() {
     assert_eq!(said.code, Some(1), "{said:?}");
     assert_eq!(said.text, "devinit: error: first run: there is no step setpu; hint: the config has: setup\n");
 }
+
+#[test]
+fn the_config_and_a_proxy_that_it_takes_from_a_variable_are_found_in_a_session_without_either() {
+    let Some(home) = Home::new("    - script: {run: 'true'}\nproxy: {https: '${COMPANY_PROXY}'}\n") else { return };
+    // The shell is the container's first process; what it runs is as a session that sshd has taken the proxies from.
+    let session = "env -u COMPANY_PROXY -u DEVINIT_CONFIG ./devinit first-run --user root --plan; exit $?";
+    let mut container = Command::new("unshare");
+    container.args(["--pid", "--fork", "--mount-proc", "sh", "-c", session]).current_dir(home.folder.path());
+    container.env("COMPANY_PROXY", "http://127.0.0.1:3128").env("DEVINIT_CONFIG", home.path("config.yaml"));
+    let said = Said::of(&container.output().unwrap());
+    if said.text.contains("unshare: ") {
+        return;
+    }
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.text.starts_with("first run for root") && said.text.contains("script"), "{said:?}");
+}

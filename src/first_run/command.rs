@@ -47,7 +47,8 @@ fn hint(hint: Option<&str>) -> String {
 }
 
 fn load(options: &cli::FirstRun) -> Option<Config> {
-    let environment = boot::environment();
+    // A config may take the proxy from a variable, which sessions do not have.
+    let environment = environment();
     let sources = config::Sources::from_environment(options.config.config.as_deref(), &environment);
     match config::load(&sources, &environment) {
         Ok(loaded) => Some(loaded.config),
@@ -97,15 +98,20 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(crate::fetch::failure::io(format_args!("{}", path.display())))
 }
 
-/// The variables of this process; over SSH, where sessions have no proxies, root gets those of the container from PID 1.
+/// The variables of this process. Over SSH sessions lack the proxies, and the config's place: root gets those of the
+/// container from PID 1.
 fn environment() -> BTreeMap<String, String> {
+    const CONFIG: &str = "DEVINIT_CONFIG";
     let mut own = boot::environment();
-    let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
-    if geteuid().is_root() && !own.keys().any(|name| is_proxy(name)) {
-        let first = std::fs::read("/proc/1/environ").unwrap_or_default();
-        let pairs = first.split(|byte| *byte == 0).filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='));
-        own.extend(pairs.filter(|(name, _)| is_proxy(name)).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if !geteuid().is_root() {
+        return own;
     }
+    let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
+    let (proxies, config) = (!own.keys().any(|name| is_proxy(name)), !own.contains_key(CONFIG));
+    let first = std::fs::read("/proc/1/environ").unwrap_or_default();
+    let pairs = first.split(|byte| *byte == 0).filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='));
+    let lacking = pairs.filter(|(name, _)| proxies && is_proxy(name) || config && *name == CONFIG);
+    own.extend(lacking.map(|(name, value)| (name.to_owned(), value.to_owned())));
     own
 }
 
