@@ -200,7 +200,11 @@ impl Prepared {
 
     fn view(options: &cli::FirstRun) -> View<Stdout> {
         // In a container's log bars are of no use, even where it is a terminal.
-        if options.boot { View::Lines(Lines::new(stdout())) } else { View::of_stdout(options.json) }
+        match options.boot {
+            true if log::is_json() => View::of_stdout(true),
+            true => View::Lines(Lines::new(stdout())),
+            false => View::of_stdout(options.json),
+        }
     }
 
     fn home(&self) -> Owner {
