@@ -98,6 +98,14 @@ fn who_fills_a_bundle_is_offered_no_command_that_installs_and_no_log_that_is_not
 }
 
 #[test]
+fn a_step_that_only_root_can_do_says_so_to_others() {
+    let Some(home) = Home::new("    - script: {name: everyone, as: root, run: 'true'}\n") else { return };
+    let said = home.run(&[]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.text.contains("everyone skipped: it runs as root, so root has to begin it"), "{said:?}");
+}
+
+#[test]
 fn an_error_with_a_hint_is_one_line() {
     let Some(home) = Home::new("    - script: {name: setup, run: 'true'}\n") else { return };
     let said = home.run(&["--only", "setpu"]);

@@ -68,6 +68,7 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
     let descriptor = sys::signal_descriptor()?;
     let lifeline = Lifeline::new()?;
     let seed = u64::from(std::process::id()) ^ u64::from(Instant::now().elapsed().subsec_nanos());
+    let excluded: Vec<bool> = run.nodes.iter().map(|node| node.excluded && !node.done).collect();
     let scheduler = Scheduler::new(run.nodes, run.parallel, seed);
     let mut coordinator = Coordinator {
         tasks: run.tasks,
@@ -92,6 +93,9 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
         task.version = version;
         // Who fills a bundle has no logs.
         task.log = task.log.take().filter(|_| run.ground.bundle.is_none());
+    }
+    for (task, _) in coordinator.progress.tasks.iter_mut().zip(excluded).filter(|(_, excluded)| *excluded) {
+        task.error = Some("it runs as root, so root has to begin it".to_owned());
     }
     coordinator.step(Event::Tick);
     while !coordinator.finished {
