@@ -29,8 +29,13 @@ pub struct Attempt {
     messages: PipeReader,
     begun: Vec<u8>,
     outcome: Option<Outcome>,
-    /// Why it was told to end, and when it is killed if it does not.
-    ending: Option<(Failure, Instant)>,
+    ending: Option<Ending>,
+}
+
+/// That it was told to end.
+struct Ending {
+    why: Failure,
+    kill_at: Instant,
 }
 
 /// A pipe whose other end closes with the coordinator, however it ends.
@@ -87,14 +92,14 @@ impl Attempt {
 
     /// When it has to be killed, if it was told to end.
     pub fn kill_at(&self) -> Option<Instant> {
-        self.ending.as_ref().map(|(_, at)| *at)
+        self.ending.as_ref().map(|ending| ending.kill_at)
     }
 
-    /// Tells it, and all its processes, to end; those that don't are killed by [`Attempt::kill_if_late`]. `why` is what
-    /// it failed for then: that its program got a signal says nothing to anybody.
+    /// Tells it, and all its processes, to end; those that don't are killed by [`Attempt::kill_if_late`]. What it fails
+    /// with from now on is `why`: what its programs say when they are cut short would lead nobody to the reason.
     pub fn end(&mut self, why: Failure) {
         if self.ending.is_none() {
-            self.ending = Some((why, Instant::now() + GRACE));
+            self.ending = Some(Ending { why, kill_at: Instant::now() + GRACE });
             self.signal(libc::SIGTERM);
         }
     }
@@ -164,17 +169,19 @@ impl Attempt {
                 status => break status,
             }
         };
-        if let Some((why, _)) = self.ending.take().filter(|_| !done) {
-            return Outcome { failure: Some(why), ..outcome.unwrap_or_default() };
+        let ended = self.ending.take().map(|ending| ending.why);
+        match outcome {
+            Some(outcome) if done || ended.is_none() => outcome,
+            Some(outcome) => Outcome { failure: ended, ..outcome },
+            None => Outcome { failure: Some(ended.unwrap_or_else(|| unexpected(status))), ..Outcome::default() },
         }
-        outcome.unwrap_or_else(|| {
-            let failure = match status {
-                Ok(WaitStatus::Signaled(_, signal, _)) => {
-                    Failure::passing(format!("its worker was killed by {signal}"))
-                }
-                _ => Failure::passing("its worker ended without a word"),
-            };
-            Outcome { failure: Some(failure), ..Outcome::default() }
-        })
+    }
+}
+
+/// Why there is no outcome of a worker that was not told to end.
+fn unexpected(status: nix::Result<WaitStatus>) -> Failure {
+    match status {
+        Ok(WaitStatus::Signaled(_, signal, _)) => Failure::passing(format!("its worker was killed by {signal}")),
+        _ => Failure::passing("its worker ended without a word"),
     }
 }

@@ -342,8 +342,8 @@ fn provide_folders(tasks: &[Task], done: &[Option<Done>]) {
     }
 }
 
-/// Brings to the disk what was installed. It is no failure if that cannot be: the records hold until the machine goes
-/// down, and the next run tries again.
+/// Brings to the disk what was installed, and clears away what is not needed any more. It is no failure if that cannot
+/// be: the records hold until the machine goes down, and the next run tries again.
 fn settle(tasks: &[Task]) {
     let mut owners: Vec<&Owner> = Vec::new();
     for owner in tasks.iter().map(|task| &task.owner) {
@@ -355,16 +355,29 @@ fn settle(tasks: &[Task]) {
     for owner in owners {
         let state = owner.place.state();
         let account = &owner.account;
-        let settled = if account.uid == own.as_raw() {
+        let settle = || {
+            clear_work(&state);
             record::settle(&state)
+        };
+        let settled = if account.uid == own.as_raw() {
+            settle()
         } else if own.is_root() {
-            home::run_as(account, || Ok(record::settle(&state).err()))
+            home::run_as(account, || Ok(settle().err()))
                 .map_or_else(|error| Err(Failure::passing(format!("{error:#}"))), |failure| failure.map_or(Ok(()), Err))
         } else {
             Ok(())
         };
         if let Err(failure) = settled {
             warn!("{failure}");
+        }
+    }
+}
+
+/// Removes the downloads of tasks that are done: a run that was killed right after it had written a record left them.
+fn clear_work(state: &Path) {
+    for folder in std::fs::read_dir(state.join("work")).into_iter().flatten().flatten() {
+        if folder.file_name().to_str().is_some_and(|task| record::read(state, task).is_some()) {
+            let _ = std::fs::remove_dir_all(folder.path());
         }
     }
 }
