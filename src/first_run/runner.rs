@@ -21,7 +21,6 @@ use crate::config::duration;
 use crate::fetch::Failure;
 use crate::prepare::write::{self, Attributes};
 use crate::sys;
-use crate::words::span;
 
 /// How often those outside are told how it stands, at most.
 const BETWEEN_TELLS: Duration = Duration::from_millis(300);
