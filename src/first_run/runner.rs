@@ -21,6 +21,7 @@ use crate::config::duration;
 use crate::fetch::Failure;
 use crate::prepare::write::{self, Attributes};
 use crate::sys;
+use crate::words::span;
 
 /// How often those outside are told how it stands, at most.
 const BETWEEN_TELLS: Duration = Duration::from_millis(300);
@@ -68,6 +69,7 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
     let descriptor = sys::signal_descriptor()?;
     let lifeline = Lifeline::new()?;
     let seed = u64::from(std::process::id()) ^ u64::from(Instant::now().elapsed().subsec_nanos());
+    let excluded: Vec<bool> = run.nodes.iter().map(|node| node.excluded && !node.done).collect();
     let scheduler = Scheduler::new(run.nodes, run.parallel, seed);
     let mut coordinator = Coordinator {
         tasks: run.tasks,
@@ -90,6 +92,11 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
     coordinator.progress.tasks = run.tasks.iter().map(|task| describe(run.tasks, task)).collect();
     for (task, version) in coordinator.progress.tasks.iter_mut().zip(run.versions) {
         task.version = version;
+        // Who fills a bundle has no logs.
+        task.log = task.log.take().filter(|_| run.ground.bundle.is_none());
+    }
+    for (task, _) in coordinator.progress.tasks.iter_mut().zip(excluded).filter(|(_, excluded)| *excluded) {
+        task.error = Some("it runs as root, so root has to begin it".to_owned());
     }
     coordinator.step(Event::Tick);
     coordinator.tell_now_and_then();

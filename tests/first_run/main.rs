@@ -9,6 +9,7 @@ mod container;
 mod killed;
 mod published;
 mod redone;
+mod said;
 mod server;
 mod stopped;
 mod together;

@@ -87,7 +87,7 @@ fn an_unknown_step_is_named_with_those_that_there_are() {
     let kind = ByHand::run(&container, &config(&mirror, &["codexx: {}"]), "");
     assert_eq!(kind.output.code, 78, "{:?}", kind.output);
     let text = kind.output.text();
-    assert!(text.contains("codexx") && text.contains("codex") && text.contains(BY_HAND), "{text}");
+    assert!(text.contains("did you mean `codex`") && text.contains(BY_HAND), "{text}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Authority {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
-        let names = format!("subjectAltName=IP:{BRIDGE},IP:127.0.0.1,DNS:localhost,DNS:*.example\n");
+        let names = format!("subjectAltName=IP:{BRIDGE},IP:127.0.0.1,DNS:localhost,DNS:far.example\n");
         fs::write(at.join("names"), names).unwrap();
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
         openssl(
