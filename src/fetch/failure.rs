@@ -73,6 +73,9 @@ pub fn io(what: impl fmt::Display) -> impl FnOnce(std::io::Error) -> Failure {
             std::io::ErrorKind::ReadOnlyFilesystem => {
                 failure.hint("mount a volume there, or start the container without --read-only")
             }
+            std::io::ErrorKind::PermissionDenied => {
+                failure.hint("give the folder to the user of the step, or let root do it (as: root)")
+            }
             _ => failure,
         }
     }

@@ -144,6 +144,11 @@ pub trait Installer {
         installed.files.iter().all(|path| path.symlink_metadata().is_ok())
     }
 
+    /// The one place that the config names for what it installs, if it does.
+    fn target(&self) -> Option<&Path> {
+        None
+    }
+
     /// Downloads what [`Installer::install`] needs into the bundle ([`Job::bundle`]), and installs nothing. Returns false
     /// if nothing can be brought along: the step needs a network when it runs.
     ///

@@ -152,6 +152,24 @@ fn ready(account: &Account, passwd: &[u8]) -> Result<Home> {
     }
 }
 
+/// Gives a user a folder outside of all homes, such as /soft/app/clash, if it is not there yet. What is missing above it
+/// is made as well and stays root's. Returns whether it was made.
+///
+/// # Errors
+/// Somebody other than root could turn the way there around; it cannot be made.
+pub fn provide(account: &Account, folder: &Path) -> Result<bool> {
+    let folder = normal(folder)?;
+    let (Some(parent), Some(last)) = (folder.parent(), folder.file_name()) else { return Ok(false) };
+    if fs::symlink_metadata(&folder).is_ok() {
+        return Ok(false);
+    }
+    make_parents(parent)?;
+    let parent = open(&trusted(parent, End::Roots)?, FOLDER, Mode::empty())?;
+    let folder = make(&parent, last, account)?;
+    fchmod(&folder, Mode::from_bits_truncate(0o755)).context("failed to set its mode")?;
+    Ok(true)
+}
+
 fn of_third_party(account: &Account, owner: u32, passwd: &[u8]) -> String {
     let known = lookup(passwd, &owner.to_string()).filter(|entry| entry.uid == owner);
     let known = known.map_or(String::new(), |entry| format!(" ({})", entry.name));
@@ -358,6 +376,22 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_folder_outside_of_homes_is_made_for_its_user_where_only_root_has_a_say() {
+        if !is_root() {
+            return;
+        }
+        let place = place();
+        let folder = place.path().join("soft/app/clash");
+        assert!(provide(&account("/nowhere".into()), &folder).unwrap());
+        assert_eq!((owner(&folder), mode(&folder)), ((UID, GID), 0o755));
+        assert_eq!(owner(folder.parent().unwrap()), (0, 0));
+        assert!(!provide(&account("/nowhere".into()), &folder).unwrap(), "it is there");
+        let theirs = folder.join("deeper/still");
+        assert!(provide(&account("/nowhere".into()), &theirs).is_err(), "below what a user controls");
+        assert!(!theirs.parent().unwrap().exists());
     }
 
     #[test]

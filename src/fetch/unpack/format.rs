@@ -57,7 +57,7 @@ pub(super) fn identify(head: &[u8]) -> Result<Format, String> {
         [0x7f, b'E', b'L', b'F', ..] => Err(format!("a program (ELF), {NOT_KNOWN}")),
         [b'B', b'Z', b'h', ..] => Err(format!("compressed with bzip2, {NOT_KNOWN}")),
         [b'7', b'z', 0xbc, 0xaf, ..] => Err(format!("a 7z archive, {NOT_KNOWN}")),
-        _ if is_web_page(head) => Err("a web page, not an archive".to_owned()),
+        _ if is_web_page(head) || head.starts_with(b"<?xml") => Err("a web page, not an archive".to_owned()),
         _ => Err(NOT_KNOWN.to_owned()),
     }
 }
@@ -69,8 +69,10 @@ pub(super) fn is_tar(head: &[u8]) -> bool {
     head.get(257..262) == Some(b"ustar")
 }
 
-fn is_web_page(head: &[u8]) -> bool {
+/// Whether a file that begins like this is a web page, whatever its name.
+#[must_use]
+pub fn is_web_page(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head).to_ascii_lowercase();
     let text = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
-    ["<!doctype html", "<html", "<head", "<body", "<!--", "<?xml"].iter().any(|begin| text.starts_with(begin))
+    ["<!doctype html", "<html", "<head", "<body"].iter().any(|begin| text.starts_with(begin))
 }

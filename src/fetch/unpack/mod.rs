@@ -18,6 +18,7 @@ mod tarball;
 mod tests;
 mod zipped;
 
+pub use format::is_web_page;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;

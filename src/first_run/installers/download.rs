@@ -90,6 +90,10 @@ impl Download {
 }
 
 impl Installer for Download {
+    fn target(&self) -> Option<&Path> {
+        Some(&self.config.to)
+    }
+
     fn key(&self) -> Value {
         let Config { url, github, asset, version, to, mode, sha256, unpack, strip, member, .. } = &self.config;
         json!({

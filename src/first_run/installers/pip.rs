@@ -143,7 +143,12 @@ impl Pip {
             run = run.env("PIP_BREAK_SYSTEM_PACKAGES", "1");
         }
         match &job.sources.mirrors.pypi {
-            Some(mirror) => run.env("PIP_INDEX_URL", mirror),
+            // pip leaves out an index of plain http, and says only that it has found nothing. Who names one in the config
+            // has decided that already.
+            Some(mirror) => match mirror.strip_prefix("http://").map(authority) {
+                Some(host) => run.env("PIP_INDEX_URL", mirror).env("PIP_TRUSTED_HOST", host),
+                None => run.env("PIP_INDEX_URL", mirror),
+            },
             None => run,
         }
     }
@@ -185,6 +190,12 @@ fn name(requirement: &str) -> Option<&str> {
     let (name, rest) = requirement.split_at(end.unwrap_or(requirement.len()));
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && !rest.starts_with([':', '/', '+', '\\']);
     (is_name && !name.ends_with(".whl")).then_some(name)
+}
+
+/// `HOST` or `HOST:PORT` of a URL without its scheme.
+fn authority(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -244,6 +255,19 @@ mod tests {
         assert_eq!(calls[0].variable("PIP_INDEX_URL"), "https://mirror.example/simple");
         assert_eq!(calls[0].variable("PIP_BREAK_SYSTEM_PACKAGES"), "1");
         assert_eq!(calls[1].command.last().unwrap(), "requests");
+    }
+
+    #[test]
+    fn an_index_of_plain_http_is_trusted_since_the_config_names_it() {
+        for (mirror, trusted) in
+            [("http://me:pw@mirror.example:8080/simple", "mirror.example:8080"), ("https://mirror.example/simple", "")]
+        {
+            let mut bench = Bench::new();
+            bench.tool("python3", "");
+            bench.sources.mirrors.pypi = Some(mirror.to_owned());
+            bench.install(&part(&config(&["x"]), &bench.place)).unwrap();
+            assert_eq!(bench.calls()[0].variable("PIP_TRUSTED_HOST"), trusted);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod log;
 mod run;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -158,7 +159,7 @@ impl Job<'_> {
                 }
             })
             .map_err(|failure| self.missing(failure))?;
-        let Some(wanted) = &asset.sha256 else { return Ok(()) };
+        let Some(wanted) = &asset.sha256 else { return refuse_web_page(to, name) };
         self.stage(format!("checking {name}"));
         let found = checksum::of_file(to)?;
         if found == *wanted {
@@ -260,6 +261,41 @@ impl Job<'_> {
     }
 }
 
+/// Without a checksum nothing else tells a login page from what was asked for, if the server does not say what it is.
+fn refuse_web_page(file: &Path, name: &str) -> Result<(), Failure> {
+    let mut head = Vec::new();
+    let _ = std::fs::File::open(file).map(|file| file.take(512).read_to_end(&mut head));
+    let is_meant = name.ends_with(".html") || name.ends_with(".htm");
+    if is_meant || !unpack::is_web_page(&head) {
+        return Ok(());
+    }
+    let _ = std::fs::remove_file(file);
+    Err(Failure::permanent(format!("the server sent a web page instead of {name}"))
+        .hint("a proxy or a login page may stand between, or the address is wrong"))
+}
+
 fn make_folder(folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(failure::io(format_args!("failed to make {}", folder.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_web_page_is_not_taken_for_a_program_and_does_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for page in ["<!DOCTYPE html>\n<title>Sign in</title>", "\u{feff}\r\n <HTML><body>"] {
+            let file = folder.path().join("clash");
+            std::fs::write(&file, page).unwrap();
+            let failure = refuse_web_page(&file, "clash").unwrap_err();
+            assert_eq!(failure.text, "the server sent a web page instead of clash");
+            assert!(!file.exists());
+        }
+        for (name, content) in [("index.html", "<!doctype html>"), ("clash", "\x7fELF"), ("logo.svg", "<?xml?>")] {
+            let file = folder.path().join(name);
+            std::fs::write(&file, content).unwrap();
+            refuse_web_page(&file, name).unwrap();
+        }
+    }
 }

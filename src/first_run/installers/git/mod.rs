@@ -50,6 +50,10 @@ pub fn part(step: &Config, place: &Place) -> Part {
 }
 
 impl Installer for Repository {
+    fn target(&self) -> Option<&Path> {
+        Some(&self.to)
+    }
+
     fn key(&self) -> Value {
         json!({
             "git": self.remote.url,
