@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 
 use super::Task;
@@ -181,6 +182,8 @@ impl Attempt {
 /// Why there is no outcome of a worker that was not told to end.
 fn unexpected(status: nix::Result<WaitStatus>) -> Failure {
     match status {
+        Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => Failure::passing("its worker was killed by SIGKILL")
+            .hint("if nobody did that, the container's memory limit did"),
         Ok(WaitStatus::Signaled(_, signal, _)) => Failure::passing(format!("its worker was killed by {signal}")),
         _ => Failure::passing("its worker ended without a word"),
     }

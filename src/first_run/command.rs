@@ -172,15 +172,13 @@ impl Prepared {
             warn!("the config has no first_run.steps: there is nothing to do");
             return Ok(0);
         }
-        let lock = match &self.ground.bundle {
-            Some(_) => None,
-            None => Some(self.lock(options)?),
-        };
-        let done = if self.ground.bundle.is_some() { vec![None; tasks.len()] } else { done(tasks)? };
-        if lock.is_some() {
+        let installs = self.ground.bundle.is_none();
+        let locks = if installs { self.locks(options)? } else { Vec::new() };
+        let done = if installs { done(tasks)? } else { vec![None; tasks.len()] };
+        if installs {
             provide_folders(tasks, &done);
         }
-        let published = lock.as_ref().and_then(|_| self.published());
+        let published = installs.then(|| self.published()).flatten();
         let end = runner::run(Run {
             tasks,
             nodes: self.nodes(options, &done),
@@ -189,12 +187,12 @@ impl Prepared {
             parallel: usize::try_from(config.first_run.parallel).unwrap_or(1),
             progress: self.progress(),
             view: Self::view(options),
-            lock: lock.as_ref(),
+            locks: &locks,
             earlier: published.as_deref().filter(|_| !options.only.is_empty()).and_then(progress::read),
             published,
         })
         .map_err(crate::fetch::failure::io("it cannot begin"))?;
-        if lock.is_some() {
+        if installs {
             settle(tasks);
         }
         Ok(match end.stopped_by {
@@ -217,9 +215,27 @@ impl Prepared {
         Owner { account: user.clone(), place: Place::home(&user.home) }
     }
 
-    /// Takes the lock of the home, and shows how the run stands that has it until then.
-    fn lock(&self, options: &cli::FirstRun) -> Result<Lock, Failure> {
-        let lock = Lock::open(&self.home())?;
+    /// Takes the lock of the home, then that of what is for everyone if a task is: always in this order, so that two runs
+    /// cannot wait for each other. Where one cannot be had (a home on a read-only volume), its tasks will fail and say
+    /// why; the others can be done.
+    fn locks(&self, options: &cli::FirstRun) -> Result<Vec<Lock>, Failure> {
+        let tasks = &self.resolved.tasks;
+        let system = tasks.iter().map(|task| &task.owner).find(|owner| owner.place.system && geteuid().is_root());
+        let mut locks = Vec::new();
+        for owner in [Some(&self.home()), system].into_iter().flatten() {
+            match Lock::open(owner) {
+                Ok(lock) => locks.push(Self::wait_for(lock, options)?),
+                Err(failure) if system.is_none() || tasks.iter().all(|task| task.owner.place == owner.place) => {
+                    return Err(failure);
+                }
+                Err(failure) => warn!("{failure}{}", hint(failure.hint.as_deref())),
+            }
+        }
+        Ok(locks)
+    }
+
+    /// Takes a lock, and shows how the run stands that has it until then.
+    fn wait_for(lock: Lock, options: &cli::FirstRun) -> Result<Lock, Failure> {
         let mut view = Self::view(options);
         let mut told = false;
         while !lock.take()? {

@@ -1,7 +1,7 @@
-//! One run at a time for each home, and how the one that runs stands: a file that is locked while it runs, and that holds
-//! its [`Progress`] for those who wait.
+//! One run at a time for each home, and for what is for everyone; and how the one that runs stands: a file that is locked
+//! while it runs, and that holds its [`Progress`] for those who wait.
 //!
-//! It lies in the home, so two containers that share one meet there. The file is opened as its user, in a child that
+//! It lies beside the records, so two containers that share a home meet there. The file is opened as its user, in a child that
 //! hands the descriptor over: root never walks through a folder that the user controls.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};

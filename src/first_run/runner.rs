@@ -44,7 +44,7 @@ pub struct Run<'a> {
     /// Where it is shown.
     pub view: View<Stdout>,
     /// Who waits hears of it there.
-    pub lock: Option<&'a Lock>,
+    pub locks: &'a [Lock],
     /// `status`, the greeting and the page read it there.
     pub published: Option<PathBuf>,
     /// An earlier run that had tasks which this one leaves out.
@@ -76,7 +76,7 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
         scheduler,
         progress: run.progress,
         view: run.view,
-        lock: run.lock,
+        locks: run.locks,
         published: run.published,
         earlier: run.earlier,
         begin: Instant::now(),
@@ -127,7 +127,7 @@ struct Coordinator<'a> {
     scheduler: Scheduler,
     progress: Progress,
     view: View<Stdout>,
-    lock: Option<&'a Lock>,
+    locks: &'a [Lock],
     published: Option<PathBuf>,
     earlier: Option<Progress>,
     begin: Instant,
@@ -323,7 +323,7 @@ impl Coordinator<'_> {
 
     fn tell(&mut self) {
         let bytes = serde_json::to_vec(&self.progress).unwrap_or_default();
-        if let Some(lock) = self.lock {
+        for lock in self.locks {
             lock.tell(&bytes);
         }
         let Some(path) = &self.published else { return };

@@ -89,8 +89,11 @@ fn prepare(task: &Task, lifeline: PipeReader) -> Result<(), Failure> {
     let home = if account.home.is_dir() { account.home.as_path() } else { Path::new("/") };
     let _ = std::env::set_current_dir(home);
     let signals = sys::signal_descriptor().map_err(failure::io("failed to wait for signals"))?;
-    std::thread::spawn(move || watch(&lifeline, &signals));
-    Ok(())
+    let watched = std::thread::Builder::new().spawn(move || watch(&lifeline, &signals));
+    watched.map(drop).map_err(|error| {
+        Failure::passing(format!("no thread could be made for it: {error}"))
+            .hint("is there a limit of processes or of memory?")
+    })
 }
 
 /// Ends the worker when it is told to, and the worker with all its processes when the coordinator is gone: the next run

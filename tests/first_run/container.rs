@@ -74,11 +74,17 @@ impl Container {
 
     /// Begins a first run.
     pub fn start(&self, config: &str, arguments: &[&str]) -> Running {
+        self.start_by(&[], config, arguments)
+    }
+
+    /// Begins a first run by a program that executes it.
+    pub fn start_by(&self, wrapper: &[&str], config: &str, arguments: &[&str]) -> Running {
         fs::write(self.path(CONFIG), config).unwrap();
         let root = self.path("");
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id())).arg(format!("--root={}", root.display()));
-        command.args(["--wdns=/", "/run/program", "first-run", "--config", CONFIG]).args(arguments);
+        command.arg("--wdns=/").args(wrapper);
+        command.args(["/run/program", "first-run", "--config", CONFIG]).args(arguments);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).process_group(0);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());

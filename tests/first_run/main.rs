@@ -7,6 +7,7 @@
 
 mod container;
 mod killed;
+mod lacking;
 mod published;
 mod redone;
 mod said;

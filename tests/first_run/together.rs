@@ -85,6 +85,19 @@ fn two_containers_with_one_home_do_no_harm_to_each_other() {
 
 #[test]
 #[ignore = "needs root: mounts in a namespace of its own"]
+fn what_is_for_everyone_is_done_once_although_two_users_have_a_first_run() {
+    let world = World::new();
+    let config = world.config(&["script: {name: all, as: root, run: 'echo begun >>/tmp/all; sleep 1'}"]);
+    let first = world.container.start(&config, &["--user", "peid"]);
+    eventually("the first run", LIMIT, || world.container.path("/tmp/all").exists().then_some(()));
+    let second = world.container.run(&config, &["--user", "root"]).expect(0);
+    assert!(second.err.contains(&format!("another first run for peid is going on (pid {}", first.pid())), "{second:?}");
+    first.wait().expect(0);
+    assert_eq!(fs::read_to_string(world.container.path("/tmp/all")).unwrap(), "begun\n");
+}
+
+#[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn how_it_stands_is_told_at_once_although_nothing_else_happens() {
     let world = World::new();
     let config = world.config(&[SLOW, "script: {name: next, needs: [slow], run: 'echo begun >~/next; sleep 300'}"]);

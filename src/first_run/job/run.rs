@@ -16,6 +16,9 @@ use crate::fetch::Failure;
 const KEPT: usize = 64 << 10;
 /// A line longer than this is cut into several.
 const LONGEST_LINE: usize = 64 << 10;
+/// What is read of an output at a time: one that never ends, of a process left in the background, must not keep from
+/// seeing that the program has.
+const AT_A_TIME: usize = 1 << 20;
 /// How often it is looked whether a program has ended that left its outputs to others, in milliseconds.
 const LOOK_MS: u16 = 100;
 
@@ -163,13 +166,15 @@ impl<R: Read + AsFd> Stream<R> {
         Self { pipe, begun: Vec::new() }
     }
 
-    /// Reads what is there.
+    /// Reads what is there, or much of it.
     fn read(&mut self, bytes: &mut dyn FnMut(&[u8]), line: &mut dyn FnMut(&str)) {
         let mut part = [0; 16 << 10];
-        while let Some(pipe) = &mut self.pipe {
+        let mut left = AT_A_TIME;
+        while let Some(pipe) = self.pipe.as_mut().filter(|_| left > 0) {
             match pipe.read(&mut part) {
                 Ok(0) => self.pipe = None,
                 Ok(length) => {
+                    left = left.saturating_sub(length);
                     let part = part.get(..length).unwrap_or_default();
                     bytes(part);
                     self.cut(part, line);
@@ -264,6 +269,16 @@ mod tests {
         let _ = crate::sys::kill(pid.parse().unwrap(), 9);
         assert_eq!(word, "done");
         assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_process_left_in_the_background_that_never_stops_talking_holds_nothing_up() {
+        let begin = Instant::now();
+        let output = shell("exec 3>&1; (timeout 20 yes >&3 & echo $! >&2); exit 0");
+        assert!(output.0.is_ok());
+        let pid = output.1.iter().find_map(|line| line.parse().ok()).unwrap();
+        let _ = crate::sys::kill(pid, 15);
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     }
 
     #[test]
