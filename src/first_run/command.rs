@@ -90,7 +90,12 @@ fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure
     }
     select(&mut resolved.tasks, &options.only)?;
     let bundle = options.download_only.as_deref().map(absolute).transpose()?;
-    let ground = worker::Ground { sources: resolved.sources.clone(), secrets: resolved.secrets.clone(), bundle };
+    let ground = worker::Ground {
+        sources: resolved.sources.clone(),
+        secrets: resolved.secrets.clone(),
+        bundle,
+        user: resolved.user.clone(),
+    };
     Ok(Prepared { resolved, ground })
 }
 
@@ -272,7 +277,7 @@ impl Prepared {
     fn print_plan(&self, options: &cli::FirstRun, done: &[Option<Done>]) -> i32 {
         let mut progress = self.progress();
         let tasks = &self.resolved.tasks;
-        progress.tasks = tasks.iter().map(|task| describe(tasks, task)).collect();
+        progress.tasks = tasks.iter().map(|task| describe(tasks, task, &self.ground.secrets)).collect();
         for (told, done) in progress.tasks.iter_mut().zip(done) {
             if let Some(done) = done {
                 (told.state, told.version) = (State::Unchanged, done.version.clone());
