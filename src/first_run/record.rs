@@ -148,16 +148,18 @@ pub fn write(folder: &Path, record: &Record) -> Result<(), Failure> {
         .mode(folder_mode)
         .create(folder)
         .map_err(failure::io(format_args!("failed to create {}", folder.display())))?;
-    write::write_for_this_boot(&path, &bytes(record)?, Attributes::own(file_mode)).map_err(|error| {
+    write::write_among_many(&path, &bytes(record)?, Attributes::own(file_mode)).map_err(|error| {
         failure::io(format_args!("failed to write {}", error.path.display()))(io::Error::from(error.errno))
     })
 }
 
-/// Brings to the disk what records tell of, once for all of them, and says so in each.
+/// Brings to the disk what records tell of, once for all of them, and says so in each. What killed runs left beside
+/// them goes.
 ///
 /// # Errors
 /// Those of the disk.
 pub fn settle(folder: &Path) -> Result<(), Failure> {
+    write::remove_all_leftovers(folder);
     let what = || format!("failed to bring {} to the disk", folder.display());
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

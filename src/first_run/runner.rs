@@ -302,11 +302,13 @@ impl Coordinator<'_> {
         let now = self.now();
         self.progress.elapsed_ms = now;
         for (index, told) in self.progress.tasks.iter_mut().enumerate() {
-            told.state = self.scheduler.state(index);
-            told.again_ms = self.scheduler.again_at(index);
-            told.attempts = self.scheduler.attempts(index);
-            if matches!(told.state, State::Done | State::Failed | State::Skipped) {
-                told.ended_ms.get_or_insert(now);
+            // Only where something is new: what is written to is copied for each worker that is forked.
+            let now_is = (self.scheduler.state(index), self.scheduler.again_at(index), self.scheduler.attempts(index));
+            if now_is != (told.state, told.again_ms, told.attempts) {
+                (told.state, told.again_ms, told.attempts) = now_is;
+            }
+            if told.ended_ms.is_none() && matches!(told.state, State::Done | State::Failed | State::Skipped) {
+                told.ended_ms = Some(now);
             }
         }
         self.view.update(&self.progress);
