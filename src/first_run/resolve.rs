@@ -126,6 +126,7 @@ fn resolve_with(
             }
         })
         .collect();
+    notes.extend(secrets::note(config));
     let secrets = secrets::all(config, &proxies, &tasks);
     let settings = Settings { proxies, certificates: first_run.certificates.clone(), ..Settings::default() };
     let sources = Sources {

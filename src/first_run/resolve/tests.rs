@@ -545,6 +545,20 @@ fn what_variables_and_packages_bring_along_is_kept_secret_in_each_of_its_forms()
 }
 
 #[test]
+fn a_password_that_a_tool_would_keep_on_the_disk_is_told() {
+    let noted = |conda: &str, steps: Value| {
+        let config = config(json!({ "first_run": { "mirrors": { "conda": conda }, "steps": steps } }));
+        resolved(&config, &[]).notes.iter().any(|note| note.text.contains("has a password in it"))
+    };
+    assert!(noted("https://me:word@c.example", json!([{ "pixi": { "global": ["jq"] } }])));
+    assert!(!noted("https://me:word@c.example", json!([{ "uv": {} }])));
+    assert!(!noted("https://c.example", json!([{ "pixi": { "global": ["jq"] } }])));
+    let channel =
+        json!([{ "micromamba": { "environments": { "a": ["jq"] }, "channels": ["https://t0k@c.example/x"] } }]);
+    assert!(noted("https://c.example", channel));
+}
+
+#[test]
 fn a_password_that_is_no_good_url_is_kept_secret_all_the_same() {
     for (url, secret) in [
         ("http://u:pa/ss#wo?rd@host:1", "pa/ss#wo?rd"),
