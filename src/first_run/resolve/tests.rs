@@ -373,6 +373,14 @@ fn a_file_of_the_users_that_root_runs_is_told() {
     );
     let told: Vec<&str> = found.notes.iter().map(|note| note.text.split(',').next().unwrap()).collect();
     assert_eq!(told, ["a runs as root with /home/peid/setup.sh", "d runs as root with /home/peid/r.txt"]);
+    let from = |bundle: &str, run_as: &str| {
+        let config = config(json!({ "users": { "peid": {} }, "first_run": {
+            "bundle": bundle, "steps": [{ "uv": { "as": run_as } }],
+        } }));
+        resolved(&config, &[("PATH", "/usr/bin")]).notes.iter().any(|note| note.text.contains("root installs from"))
+    };
+    assert!(from("/home/peid/bundle", "root"));
+    assert!(!from("/home/peid/bundle", "user") && !from("/usr/share/bundle", "root"));
 }
 
 #[test]
