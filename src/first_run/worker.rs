@@ -177,7 +177,7 @@ fn install(
     };
     if ground.bundle.is_some() {
         if !task.installer.collect(&mut job)? {
-            job.warn("cannot be brought along: it needs a network when it runs");
+            job.warn("nothing can be brought along for it: what it fetches, it fetches when it runs");
         }
         let _ = fs::remove_dir_all(&work);
         return Ok(Installed::default());

@@ -203,6 +203,9 @@ fn a_user_that_there_is_not_is_an_error_that_says_what_to_do() {
     let unknown = config(json!({ "first_run": { "user": "peit" } }));
     let error = refused(&unknown, &ground(&[]));
     assert!(error.starts_with("there is no user peit for the first run; add it to users"), "{error}");
+    let later = config(json!({ "users": { "peit": {} } }));
+    let error = refused(&later, &ground(&[]));
+    assert!(error.starts_with("there is no user peit yet: it is made when the container boots"), "{error}");
     let homeless = refused(&config(json!({ "first_run": { "user": "nobody" } })), &ground(&[]));
     assert_eq!(homeless, "nobody has no home in /etc/passwd; set users.nobody.home");
 }
