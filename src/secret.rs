@@ -28,6 +28,20 @@ pub fn without_credentials(text: &str) -> String {
     kept
 }
 
+/// With `%40` and its like replaced by what they stand for.
+#[must_use]
+pub fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = (first == b'%').then(|| after.get(..2)).flatten().filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let code = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(code.unwrap_or(first));
+        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// From where to where there are credentials.
 fn places(text: &str) -> impl Iterator<Item = (usize, usize)> {
     text.match_indices("://").filter_map(|(colon, slashes)| {

@@ -100,6 +100,8 @@ fn resolve_with(
     }
     notes.extend(hands::note_of_variables(&taken, &user));
     notes.extend(drafts.iter().filter_map(|draft| hands::note_of_files(draft, &user)));
+    let bundle = ground.bundle.clone().or_else(|| first_run.bundle.clone());
+    notes.extend(bundle.as_deref().and_then(|bundle| hands::note_of_bundle(bundle, &drafts, &user)));
 
     let tasks: Vec<Task> = drafts
         .into_iter()
@@ -126,13 +128,10 @@ fn resolve_with(
             }
         })
         .collect();
+    notes.extend(secrets::note(config));
     let secrets = secrets::all(config, &proxies, &tasks);
     let settings = Settings { proxies, certificates: first_run.certificates.clone(), ..Settings::default() };
-    let sources = Sources {
-        client: Client { settings },
-        mirrors: first_run.mirrors.clone(),
-        bundle: ground.bundle.clone().or_else(|| first_run.bundle.clone()),
-    };
+    let sources = Sources { client: Client { settings }, mirrors: first_run.mirrors.clone(), bundle };
     Ok(Resolved { tasks, user, path, system_path, sources, secrets, notes })
 }
 

@@ -19,6 +19,7 @@ use super::source::Sources;
 use super::{Installed, Record, Task, certificates, record, trust};
 use crate::fetch::{Failure, failure};
 use crate::prepare::accounts::Account;
+use crate::prepare::write::{self, Attributes};
 use crate::sys;
 
 /// What a worker tells the coordinator: a line of JSON each.
@@ -220,8 +221,10 @@ fn mark(task: &Task) -> Result<Option<PathBuf>, Failure> {
     }
     let folder = task.owner.place.share().join("devinit/first-run");
     let mark = folder.join(&task.name);
-    let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&mark, ""));
-    written.map_err(failure::io(format_args!("failed to write {}", mark.display())))?;
+    fs::create_dir_all(&folder).map_err(failure::io(format_args!("failed to make {}", folder.display())))?;
+    // An image may have given this folder to its user: what a link there leads to is not emptied.
+    write::write_for_this_boot(&mark, b"", Attributes::own(0o644))
+        .map_err(|error| Failure::permanent(error.to_string()))?;
     Ok(Some(mark))
 }
 

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::command::{refuse_options, require, shown};
+use super::command::{refuse_options, require, shown, trimmed};
 use crate::config::first_run::Npm as Config;
 use crate::fetch::Failure;
+use crate::fetch::client::base64;
 use crate::first_run::job::Run;
 use crate::first_run::task::Part;
 use crate::first_run::{Installed, Installer, Job, Place};
+use crate::secret;
 
 struct Npm {
     packages: Vec<String>,
@@ -47,9 +49,10 @@ impl Installer for Npm {
         let options = ["--no-fund", "--no-audit", "--no-update-notifier", "--loglevel=error", "--"];
         let command = ["npm", "install", "--global"].into_iter().chain(options);
         let run = Run::new(command.chain(self.packages.iter().map(String::as_str)));
-        let mut run = set(run, "prefix", &self.prefix.to_string_lossy());
+        // What it writes down of itself has URLs in it as they are. The task's log has what it prints.
+        let mut run = set(set(run, "prefix", &self.prefix.to_string_lossy()), "logs_max", "0");
         if let Some(mirror) = &job.sources.mirrors.npm {
-            run = set(run, "registry", mirror);
+            run = registry(run, mirror);
         }
         job.run(&run).map_err(|failure| failure.context("npm install --global"))?;
         Ok(Installed::default())
@@ -81,6 +84,18 @@ impl Npm {
 /// Sets a setting of npm. It takes small and large letters; an image may have set either.
 fn set(run: Run, name: &str, value: &str) -> Run {
     run.env(&format!("npm_config_{name}"), value).env(&format!("NPM_CONFIG_{}", name.to_uppercase()), value)
+}
+
+/// Sets where packages come from. npm keeps the URL, in its cache and elsewhere, but not the credentials beside it.
+fn registry(run: Run, url: &str) -> Run {
+    let plain = secret::without_credentials(url);
+    let run = set(run, "registry", &plain);
+    let (Some(credentials), Some((_, place))) = (secret::credentials(url).next(), plain.split_once("://")) else {
+        return run;
+    };
+    let credentials = secret::decoded(credentials);
+    let both = if credentials.contains(':') { credentials } else { format!("{credentials}:") };
+    run.env(&format!("npm_config_//{}/:_auth", trimmed(place)), base64(both.as_bytes()))
 }
 
 /// Whether the folders of these packages are there; those that do not say their name are left out.
@@ -147,6 +162,18 @@ mod tests {
         }
         assert_eq!(part.installer.summary(), "npm install --global @openai/codex@latest yarn");
         assert_eq!((part.after, part.path), (&["node", "apt"][..], vec![bench.home(".local/bin")]));
+    }
+
+    #[test]
+    fn npm_keeps_no_log_and_no_url_with_a_password() {
+        let run = registry(Run::new(["npm"]), "https://me:w%40rd@mirror.example/npm/");
+        assert_eq!(run.environment["npm_config_registry"], "https://mirror.example/npm/");
+        assert_eq!(run.environment["npm_config_//mirror.example/npm/:_auth"], "bWU6d0ByZA==");
+        assert!(run.environment.values().all(|value| !value.contains("w%40rd")), "{:?}", run.environment);
+        let mut bench = Bench::new();
+        bench.tool("npm", "");
+        bench.install(&npm(&bench, &["c"])).unwrap();
+        assert_eq!(bench.calls()[0].variable("npm_config_logs_max"), "0");
     }
 
     #[test]

@@ -29,10 +29,21 @@ pub(super) fn note_of_files(draft: &Draft<'_>, user: &Account) -> Option<Note> {
     )))
 }
 
+/// What is said of a bundle from which root installs what the user can change.
+pub(super) fn note_of_bundle(bundle: &Path, drafts: &[Draft<'_>], user: &Account) -> Option<Note> {
+    let is_open = drafts.iter().any(|draft| draft.owner.place.system) && can_change(user, bundle);
+    let (user, bundle) = (&user.name, bundle.display());
+    let text = || format!("root installs from {bundle}, which {user} can change, and so become root: give it to root");
+    is_open.then(|| Note::warning(text()))
+}
+
 /// The files that a step runs, or installs from what they name.
 fn files(step: &Step) -> Vec<&Path> {
     let files: Vec<&PathBuf> = match step {
         Step::Script(script) => script.path.iter().collect(),
+        Step::Download(download) => {
+            return download.url.iter().filter_map(|url| url.strip_prefix("file://")).map(Path::new).collect();
+        }
         Step::Pip(pip) => pip.requirements.iter().chain(&pip.python).collect(),
         _ => Vec::new(),
     };

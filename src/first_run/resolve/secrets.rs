@@ -9,7 +9,8 @@ use super::environment::is_proxy;
 use crate::config::Config;
 use crate::config::first_run::{Mirrors, Proxies, Step};
 use crate::fetch::client::base64;
-use crate::secret;
+use crate::note::Note;
+use crate::secret::{self, decoded};
 
 /// Shorter ones are left to the texts around them: without each `a`, no log could be read.
 const SHORTEST: usize = 4;
@@ -41,6 +42,23 @@ pub(super) fn all(config: &Config, proxies: &Proxies, tasks: &[Task]) -> Vec<Str
     secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     secrets.dedup();
     secrets
+}
+
+/// What is said of credentials that cannot be kept from the disk: pixi and micromamba take channels as arguments only.
+pub(super) fn note(config: &Config) -> Option<Note> {
+    let conda = config.first_run.mirrors.conda.as_ref();
+    let channels = config.first_run.steps.iter().filter_map(|step| match step {
+        Step::Pixi(pixi) if !pixi.global.is_empty() => Some(&pixi.channels),
+        Step::Micromamba(micromamba) if !micromamba.environments.is_empty() => Some(&micromamba.channels),
+        _ => None,
+    });
+    let is_open = |url: &String| secret::credentials(url).next().is_some();
+    channels.into_iter().any(|channels| channels.iter().chain(conda).any(is_open)).then(|| {
+        Note::warning(
+            "the URL of a conda channel or mirror has a password in it: pixi and micromamba show it to all users while \
+             they run, and keep it in their files; give them one that needs none",
+        )
+    })
 }
 
 /// Where the config says that things come from.
@@ -124,19 +142,6 @@ fn split(url: &str) -> (Option<&str>, &str) {
         None => (None, rest),
     };
     (credentials, rest.split(['/', '?', '#']).next().unwrap_or_default())
-}
-
-/// With `%40` and its like replaced by what they stand for.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = (first == b'%').then(|| after.get(..2)).flatten().filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-        let code = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(code.unwrap_or(first));
-        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// With all but letters, digits and `-._~` as `%40` and its like.

@@ -376,6 +376,14 @@ fn a_file_of_the_users_that_root_runs_is_told() {
     );
     let told: Vec<&str> = found.notes.iter().map(|note| note.text.split(',').next().unwrap()).collect();
     assert_eq!(told, ["a runs as root with /home/peid/setup.sh", "d runs as root with /home/peid/r.txt"]);
+    let from = |bundle: &str, run_as: &str| {
+        let config = config(json!({ "users": { "peid": {} }, "first_run": {
+            "bundle": bundle, "steps": [{ "uv": { "as": run_as } }],
+        } }));
+        resolved(&config, &[("PATH", "/usr/bin")]).notes.iter().any(|note| note.text.contains("root installs from"))
+    };
+    assert!(from("/home/peid/bundle", "root"));
+    assert!(!from("/home/peid/bundle", "user") && !from("/usr/share/bundle", "root"));
 }
 
 #[test]
@@ -545,6 +553,20 @@ fn what_variables_and_packages_bring_along_is_kept_secret_in_each_of_its_forms()
     for harmless in ["/etc/key", "false", "git.example", "pypi.example"] {
         assert!(!secrets.iter().any(|found| found == harmless), "{harmless}");
     }
+}
+
+#[test]
+fn a_password_that_a_tool_would_keep_on_the_disk_is_told() {
+    let noted = |conda: &str, steps: Value| {
+        let config = config(json!({ "first_run": { "mirrors": { "conda": conda }, "steps": steps } }));
+        resolved(&config, &[]).notes.iter().any(|note| note.text.contains("has a password in it"))
+    };
+    assert!(noted("https://me:word@c.example", json!([{ "pixi": { "global": ["jq"] } }])));
+    assert!(!noted("https://me:word@c.example", json!([{ "uv": {} }])));
+    assert!(!noted("https://c.example", json!([{ "pixi": { "global": ["jq"] } }])));
+    let channel =
+        json!([{ "micromamba": { "environments": { "a": ["jq"] }, "channels": ["https://t0k@c.example/x"] } }]);
+    assert!(noted("https://c.example", channel));
 }
 
 #[test]
