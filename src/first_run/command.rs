@@ -1,5 +1,7 @@
 //! `devinit first-run`: from the command line to a run.
 
+mod bundle;
+
 use std::collections::BTreeMap;
 use std::io::{Stdout, Write, stdout};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use crate::note::Level;
 use crate::prepare::accounts::{self, Account};
 use crate::prepare::home;
 use crate::{boot, cli, config, log, paths};
+use bundle::Bundle;
 
 /// How often one who waits for another run looks how it stands.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
@@ -81,9 +84,13 @@ fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure
         warn!("{}", note.text);
     }
     if options.download_only.is_some() {
+        // The same config may say where the bundle is to be found later.
+        resolved.sources.bundle = None;
         for task in &mut resolved.tasks {
             task.owner.account.clone_from(&resolved.user);
-            task.needs.clear();
+            if !task.installer.collects_with_a_tool() {
+                task.needs.clear();
+            }
         }
     }
     select(&mut resolved.tasks, &options.only)?;
@@ -160,7 +167,8 @@ impl Prepared {
             warn!("the config has no first_run.steps: there is nothing to do");
             return Ok(0);
         }
-        let lock = match &self.ground.bundle {
+        let bundle = self.ground.bundle.as_deref().map(Bundle::open).transpose()?;
+        let lock = match &bundle {
             Some(_) => None,
             None => Some(self.lock(options)?),
         };
@@ -184,6 +192,9 @@ impl Prepared {
         .map_err(crate::fetch::failure::io("it cannot begin"))?;
         if lock.is_some() {
             settle(tasks);
+        }
+        if let Some(bundle) = bundle {
+            bundle.close(&end.progress);
         }
         Ok(match end.stopped_by {
             Some(signal) => 128 + signal,
@@ -242,7 +253,8 @@ impl Prepared {
     fn progress(&self) -> Progress {
         Progress {
             schema: 1,
-            user: self.resolved.user.name.clone(),
+            // A bundle is nobody's, and no single task of it is tried again.
+            user: if self.ground.bundle.is_some() { String::new() } else { self.resolved.user.name.clone() },
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
             started: jiff::Timestamp::now().as_second(),

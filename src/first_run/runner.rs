@@ -87,6 +87,10 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
         shown: None,
     };
     coordinator.progress.tasks = run.tasks.iter().map(|task| describe(run.tasks, task)).collect();
+    if run.ground.bundle.is_some() {
+        // They would be in a home, which filling a bundle leaves alone.
+        coordinator.progress.tasks.iter_mut().for_each(|task| task.log = None);
+    }
     for (task, version) in coordinator.progress.tasks.iter_mut().zip(run.versions) {
         task.version = version;
     }
