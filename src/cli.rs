@@ -28,10 +28,14 @@ pub enum Command {
     /// Boot: as PID 1, or as a subreaper where something else is
     Boot(Boot),
     /// Install what is still to be installed of the first run; safe to repeat, goes on where it was cut off
+    ///
+    /// Exit code 0: all is there but what is optional. 1: something failed or was skipped, or it could not begin. 78: the
+    /// config cannot be used. 128+N: signal N stopped it. Each step's log is in ~/.local/state/devinit/first-run/logs, or
+    /// in /var/lib/devinit/first-run/logs if it runs as root.
     FirstRun(FirstRun),
     /// Whether the container is well: exit code 0 yes, 1 no, 2 cannot tell
     Health(Health),
-    /// How the container stands: services, users, keys, ports
+    /// How the container stands: services, the first run, users, keys, ports
     Status(Status),
     /// Run a service, and forget its failures
     Start(Named),
@@ -45,7 +49,10 @@ pub enum Command {
     Plan(Plan),
     /// Print the config's JSON Schema
     Schema,
-    /// Where the time of this boot and of the first run went
+    /// Where the time of this boot and of the first run went, slowest first
+    ///
+    /// Steps marked with * are the critical path: the first run ends sooner if one of these does. Exit code 2 if nothing is
+    /// known.
     Analyze(Analyze),
     /// Print the greeting of login shells
     Greet(Greet),
@@ -104,22 +111,22 @@ pub struct FirstRun {
     /// Which config.
     #[command(flatten)]
     pub config: Config,
-    /// For whom, instead of first_run.user
-    #[arg(long, value_name = "NAME")]
+    /// For whom, by name or uid, instead of first_run.user
+    #[arg(long, value_name = "USER")]
     pub user: Option<String>,
-    /// Only this step and what it needs (may be given several times)
+    /// Only this step with its parts, and what it needs (may be given several times)
     #[arg(long, value_name = "STEP")]
     pub only: Vec<String>,
-    /// Do again what is done: the steps of --only, or all of them
+    /// Do again what is done, so that `latest` is looked up anew: the steps of --only, or all of them
     #[arg(long)]
     pub force: bool,
-    /// Print what is done and what is to do, and do nothing
+    /// Print what is done and what is to do, and change nothing
     #[arg(long)]
     pub plan: bool,
     /// Events as lines of JSON; with --plan, one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Fill this folder with what the steps download, and install nothing
+    /// Fill this folder with what the steps download, for machines like this one, and install nothing
     #[arg(long, value_name = "DIR", conflicts_with_all = ["bundle", "force", "plan"])]
     pub download_only: Option<PathBuf>,
     /// Install from a folder that --download-only has filled, without a network

@@ -18,7 +18,7 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 /// `debug`, `trace`) in place of `usual`, `DEVINIT_LOG_FORMAT` is `text` or `json`.
 pub fn init(usual: Level) {
     let level = std::env::var("DEVINIT_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(usual);
-    let json = std::env::var_os("DEVINIT_LOG_FORMAT").is_some_and(|format| format == "json");
+    let json = is_json();
     // Opened anew, so that O_NONBLOCK is ours alone: on the inherited description every child would get it, too. Not for
     // a file, which never blocks, and where whoever opens it anew writes at a place of its own.
     let file = std::fs::metadata("/proc/self/fd/2").is_ok_and(|stderr| stderr.is_file());
@@ -29,6 +29,12 @@ pub fn init(usual: Level) {
         .ok()
         .filter(|_| !file);
     let _ = tracing::subscriber::set_global_default(Log { level, json, own });
+}
+
+/// Whether `DEVINIT_LOG_FORMAT` asks for JSON.
+#[must_use]
+pub fn is_json() -> bool {
+    std::env::var_os("DEVINIT_LOG_FORMAT").is_some_and(|format| format == "json")
 }
 
 struct Log {

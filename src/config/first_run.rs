@@ -18,7 +18,8 @@ pub struct FirstRun {
     /// How many steps run side by side.
     #[schemars(range(min = 1, max = 64))]
     pub parallel: u32,
-    /// Whether the app, or a main command, waits until the steps have ended, well or not.
+    /// Whether the app waits until the steps have ended, well or not. Beside a main command there is no first run unless
+    /// this is true.
     pub blocks_app: bool,
     /// Where downloads come from, instead of from where they are published.
     pub mirrors: Mirrors,

@@ -29,7 +29,13 @@ pub struct Attempt {
     messages: PipeReader,
     begun: Vec<u8>,
     outcome: Option<Outcome>,
-    kill_at: Option<Instant>,
+    ending: Option<Ending>,
+}
+
+/// That it was told to end.
+struct Ending {
+    why: Failure,
+    kill_at: Instant,
 }
 
 /// A pipe whose other end closes with the coordinator, however it ends.
@@ -69,7 +75,7 @@ impl Attempt {
             Fork::Parent(pid) => {
                 let flags = fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
                 debug_assert!(flags.is_ok());
-                Ok(Self { task: index, pid, messages: read, begun: Vec::new(), outcome: None, kill_at: None })
+                Ok(Self { task: index, pid, messages: read, begun: Vec::new(), outcome: None, ending: None })
             }
             Fork::Child => {
                 // Its copies of what the coordinator holds open.
@@ -86,13 +92,14 @@ impl Attempt {
 
     /// When it has to be killed, if it was told to end.
     pub fn kill_at(&self) -> Option<Instant> {
-        self.kill_at
+        self.ending.as_ref().map(|ending| ending.kill_at)
     }
 
-    /// Tells it, and all its processes, to end; those that don't are killed by [`Attempt::kill_if_late`].
-    pub fn end(&mut self) {
-        if self.kill_at.is_none() {
-            self.kill_at = Some(Instant::now() + GRACE);
+    /// Tells it, and all its processes, to end; those that don't are killed by [`Attempt::kill_if_late`]. What it fails
+    /// with from now on is `why`: what its programs say when they are cut short would lead nobody to the reason.
+    pub fn end(&mut self, why: Failure) {
+        if self.ending.is_none() {
+            self.ending = Some(Ending { why, kill_at: Instant::now() + GRACE });
             self.signal(libc::SIGTERM);
         }
     }
@@ -104,7 +111,7 @@ impl Attempt {
 
     /// Kills it if its time is over.
     pub fn kill_if_late(&mut self) {
-        if self.kill_at.is_some_and(|at| at <= Instant::now()) {
+        if self.kill_at().is_some_and(|at| at <= Instant::now()) {
             self.signal(libc::SIGKILL);
         }
     }
@@ -162,15 +169,19 @@ impl Attempt {
                 status => break status,
             }
         };
-        outcome.unwrap_or_else(|| {
-            let failure = match status {
-                _ if self.kill_at.is_some() => Failure::passing("it was ended"),
-                Ok(WaitStatus::Signaled(_, signal, _)) => {
-                    Failure::passing(format!("its worker was killed by {signal}"))
-                }
-                _ => Failure::passing("its worker ended without a word"),
-            };
-            Outcome { failure: Some(failure), ..Outcome::default() }
-        })
+        let ended = self.ending.take().map(|ending| ending.why);
+        match outcome {
+            Some(outcome) if done || ended.is_none() => outcome,
+            Some(outcome) => Outcome { failure: ended, ..outcome },
+            None => Outcome { failure: Some(ended.unwrap_or_else(|| unexpected(status))), ..Outcome::default() },
+        }
+    }
+}
+
+/// Why there is no outcome of a worker that was not told to end.
+fn unexpected(status: nix::Result<WaitStatus>) -> Failure {
+    match status {
+        Ok(WaitStatus::Signaled(_, signal, _)) => Failure::passing(format!("its worker was killed by {signal}")),
+        _ => Failure::passing("its worker ended without a word"),
     }
 }

@@ -46,11 +46,12 @@ pub fn first_run(options: &cli::FirstRun) -> i32 {
 }
 
 fn hint(hint: Option<&str>) -> String {
-    hint.map_or_else(String::new, |hint| format!("\n  hint: {hint}"))
+    hint.map_or_else(String::new, |hint| format!("; hint: {hint}"))
 }
 
 fn load(options: &cli::FirstRun) -> Option<Config> {
-    let environment = boot::environment();
+    // A config may take the proxy from a variable, which sessions do not have.
+    let environment = environment();
     let sources = config::Sources::from_environment(options.config.config.as_deref(), &environment);
     match config::load(&sources, &environment) {
         Ok(loaded) => Some(loaded.config),
@@ -77,7 +78,8 @@ fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure
         gid: nix::unistd::getegid().as_raw(),
         // Downloads are nobody's: whoever fills a bundle need not have the users of the image.
         user: options.user.clone().or_else(|| options.download_only.as_ref().map(|_| geteuid().to_string())),
-        bundle: options.bundle.clone(),
+        // Workers are somewhere else.
+        bundle: options.bundle.as_deref().map(absolute).transpose()?,
     };
     let mut resolved = resolve(config, &ground).map_err(Failure::permanent)?;
     for note in resolved.notes.iter().filter(|note| note.level > Level::Info) {
@@ -95,7 +97,12 @@ fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure
     }
     select(&mut resolved.tasks, &options.only)?;
     let bundle = options.download_only.as_deref().map(absolute).transpose()?;
-    let ground = worker::Ground { sources: resolved.sources.clone(), secrets: resolved.secrets.clone(), bundle };
+    let ground = worker::Ground {
+        sources: resolved.sources.clone(),
+        secrets: resolved.secrets.clone(),
+        bundle,
+        user: resolved.user.clone(),
+    };
     Ok(Prepared { resolved, ground })
 }
 
@@ -103,15 +110,20 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(crate::fetch::failure::io(format_args!("{}", path.display())))
 }
 
-/// The variables of this process; over SSH, where sessions have no proxies, root gets those of the container from PID 1.
+/// The variables of this process. Over SSH sessions lack the proxies, and the config's place: root gets those of the
+/// container from PID 1.
 fn environment() -> BTreeMap<String, String> {
+    const CONFIG: &str = "DEVINIT_CONFIG";
     let mut own = boot::environment();
-    let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
-    if geteuid().is_root() && !own.keys().any(|name| is_proxy(name)) {
-        let first = std::fs::read("/proc/1/environ").unwrap_or_default();
-        let pairs = first.split(|byte| *byte == 0).filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='));
-        own.extend(pairs.filter(|(name, _)| is_proxy(name)).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if !geteuid().is_root() {
+        return own;
     }
+    let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
+    let (proxies, config) = (!own.keys().any(|name| is_proxy(name)), !own.contains_key(CONFIG));
+    let first = std::fs::read("/proc/1/environ").unwrap_or_default();
+    let pairs = first.split(|byte| *byte == 0).filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='));
+    let lacking = pairs.filter(|(name, _)| proxies && is_proxy(name) || config && *name == CONFIG);
+    own.extend(lacking.map(|(name, value)| (name.to_owned(), value.to_owned())));
     own
 }
 
@@ -204,7 +216,11 @@ impl Prepared {
 
     fn view(options: &cli::FirstRun) -> View<Stdout> {
         // In a container's log bars are of no use, even where it is a terminal.
-        if options.boot { View::Lines(Lines::new(stdout())) } else { View::of_stdout(options.json) }
+        match options.boot {
+            true if log::is_json() => View::of_stdout(true),
+            true => View::Lines(Lines::new(stdout())),
+            false => View::of_stdout(options.json),
+        }
     }
 
     fn home(&self) -> Owner {
@@ -250,11 +266,12 @@ impl Prepared {
         self.resolved.tasks.iter().zip(done).map(node).collect()
     }
 
+    /// A bundle is nobody's: without a user no command is offered that would install something.
     fn progress(&self) -> Progress {
         Progress {
             schema: 1,
             // A bundle is nobody's, and no single task of it is tried again.
-            user: if self.ground.bundle.is_some() { String::new() } else { self.resolved.user.name.clone() },
+            user: if self.ground.bundle.is_none() { self.resolved.user.name.clone() } else { String::new() },
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
             started: jiff::Timestamp::now().as_second(),
@@ -272,7 +289,7 @@ impl Prepared {
     fn print_plan(&self, options: &cli::FirstRun, done: &[Option<Done>]) -> i32 {
         let mut progress = self.progress();
         let tasks = &self.resolved.tasks;
-        progress.tasks = tasks.iter().map(|task| describe(tasks, task)).collect();
+        progress.tasks = tasks.iter().map(|task| describe(tasks, task, &self.ground.secrets)).collect();
         for (told, done) in progress.tasks.iter_mut().zip(done) {
             if let Some(done) = done {
                 (told.state, told.version) = (State::Unchanged, done.version.clone());
@@ -342,8 +359,8 @@ fn provide_folders(tasks: &[Task], done: &[Option<Done>]) {
     }
 }
 
-/// Brings to the disk what was installed. It is no failure if that cannot be: the records hold until the machine goes
-/// down, and the next run tries again.
+/// Brings to the disk what was installed, and clears away what is not needed any more. It is no failure if that cannot
+/// be: the records hold until the machine goes down, and the next run tries again.
 fn settle(tasks: &[Task]) {
     let mut owners: Vec<&Owner> = Vec::new();
     for owner in tasks.iter().map(|task| &task.owner) {
@@ -355,16 +372,29 @@ fn settle(tasks: &[Task]) {
     for owner in owners {
         let state = owner.place.state();
         let account = &owner.account;
-        let settled = if account.uid == own.as_raw() {
+        let settle = || {
+            clear_work(&state);
             record::settle(&state)
+        };
+        let settled = if account.uid == own.as_raw() {
+            settle()
         } else if own.is_root() {
-            home::run_as(account, || Ok(record::settle(&state).err()))
+            home::run_as(account, || Ok(settle().err()))
                 .map_or_else(|error| Err(Failure::passing(format!("{error:#}"))), |failure| failure.map_or(Ok(()), Err))
         } else {
             Ok(())
         };
         if let Err(failure) = settled {
             warn!("{failure}");
+        }
+    }
+}
+
+/// Removes the downloads of tasks that are done: a run that was killed right after it had written a record left them.
+fn clear_work(state: &Path) {
+    for folder in std::fs::read_dir(state.join("work")).into_iter().flatten().flatten() {
+        if folder.file_name().to_str().is_some_and(|task| record::read(state, task).is_some()) {
+            let _ = std::fs::remove_dir_all(folder.path());
         }
     }
 }

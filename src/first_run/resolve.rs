@@ -3,6 +3,7 @@
 mod account;
 mod environment;
 mod graph;
+mod hands;
 mod search_path;
 mod secrets;
 #[cfg(test)]
@@ -92,7 +93,13 @@ fn resolve_with(
     environment::set_proxies(&config.proxy, &mut base);
     let mut notes = Vec::new();
     let search = search_path::SearchPath::new(&base, &user, &path, &system_path);
-    notes.extend(search.note(&user).filter(|_| drafts.iter().any(|draft| draft.owner.place.system)));
+    let (mut roots, mut taken) = (base.clone(), Vec::new());
+    if drafts.iter().any(|draft| draft.owner.place.system) {
+        notes.extend(search.note(&user));
+        taken = environment::take_users(&mut roots, &user);
+    }
+    notes.extend(hands::note_of_variables(&taken, &user));
+    notes.extend(drafts.iter().filter_map(|draft| hands::note_of_files(draft, &user)));
 
     let tasks: Vec<Task> = drafts
         .into_iter()
@@ -104,7 +111,12 @@ fn resolve_with(
                 name: draft.name,
                 needs,
                 installer: draft.part.installer,
-                environment: environment::of_task(&base, account, search.of(place.system), common.environment),
+                environment: environment::of_task(
+                    if place.system { &roots } else { &base },
+                    account,
+                    search.of(place.system),
+                    common.environment,
+                ),
                 own_environment: common.environment.clone(),
                 creates: draft.creates,
                 timeout: common.timeout.unwrap_or(TIMEOUT),

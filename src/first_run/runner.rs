@@ -17,6 +17,7 @@ use super::scheduler::{Action, Event, Node, Scheduler};
 use super::show::View;
 use super::worker::{Ground, Outcome};
 use super::{Progress, Task, job};
+use crate::config::duration;
 use crate::fetch::Failure;
 use crate::prepare::write::{self, Attributes};
 use crate::sys;
@@ -67,6 +68,7 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
     let descriptor = sys::signal_descriptor()?;
     let lifeline = Lifeline::new()?;
     let seed = u64::from(std::process::id()) ^ u64::from(Instant::now().elapsed().subsec_nanos());
+    let excluded: Vec<bool> = run.nodes.iter().map(|node| node.excluded && !node.done).collect();
     let scheduler = Scheduler::new(run.nodes, run.parallel, seed);
     let mut coordinator = Coordinator {
         tasks: run.tasks,
@@ -83,18 +85,20 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
         wake_at: None,
         finished: false,
         stopped_by: None,
-        told: None,
-        shown: None,
+        told: Pace::every(BETWEEN_TELLS),
+        shown: Pace::every(BETWEEN_FRAMES),
     };
-    coordinator.progress.tasks = run.tasks.iter().map(|task| describe(run.tasks, task)).collect();
-    if run.ground.bundle.is_some() {
-        // They would be in a home, which filling a bundle leaves alone.
-        coordinator.progress.tasks.iter_mut().for_each(|task| task.log = None);
-    }
+    coordinator.progress.tasks = run.tasks.iter().map(|task| describe(run.tasks, task, &run.ground.secrets)).collect();
     for (task, version) in coordinator.progress.tasks.iter_mut().zip(run.versions) {
         task.version = version;
+        // Who fills a bundle has no logs.
+        task.log = task.log.take().filter(|_| run.ground.bundle.is_none());
+    }
+    for (task, _) in coordinator.progress.tasks.iter_mut().zip(excluded).filter(|(_, excluded)| *excluded) {
+        task.error = Some("it runs as root, so root has to begin it".to_owned());
     }
     coordinator.step(Event::Tick);
+    coordinator.tell_now_and_then();
     while !coordinator.finished {
         coordinator.wait(&descriptor);
     }
@@ -105,11 +109,11 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
 }
 
 /// A task before anything has happened.
-pub(super) fn describe(all: &[Task], task: &Task) -> TaskProgress {
+pub(super) fn describe(all: &[Task], task: &Task, secrets: &[String]) -> TaskProgress {
     let state = task.owner.place.state();
     TaskProgress {
         name: task.name.clone(),
-        summary: task.installer.summary(),
+        summary: job::log::redacted(&task.installer.summary(), secrets),
         needs: task.needs.iter().filter_map(|need| all.get(*need)).map(|need| need.name.clone()).collect(),
         optional: task.optional,
         log: Some(job::log::path(&state, &task.name).to_string_lossy().into_owned()),
@@ -133,8 +137,40 @@ struct Coordinator<'a> {
     wake_at: Option<u64>,
     finished: bool,
     stopped_by: Option<i32>,
-    told: Option<Instant>,
-    shown: Option<Instant>,
+    told: Pace,
+    shown: Pace,
+}
+
+/// Something that is done often, but not more often than this.
+struct Pace {
+    pause: Duration,
+    last: Option<Instant>,
+    /// Whether there is a reason to do it as soon as it may be done.
+    news: bool,
+}
+
+impl Pace {
+    fn every(pause: Duration) -> Self {
+        Self { pause, last: None, news: false }
+    }
+
+    fn left(&self) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| self.pause.saturating_sub(last.elapsed()))
+    }
+
+    /// How long to wait for it, if there is a reason to.
+    fn wait(&self) -> Option<Duration> {
+        self.news.then(|| self.left())
+    }
+
+    /// Whether it may be done now; whoever asks does it.
+    fn take(&mut self) -> bool {
+        let due = self.left().is_zero();
+        if due {
+            (self.last, self.news) = (Some(Instant::now()), false);
+        }
+        due
+    }
 }
 
 impl Coordinator<'_> {
@@ -149,14 +185,13 @@ impl Coordinator<'_> {
             for action in self.scheduler.step(event, self.now()) {
                 match action {
                     Action::Start(task) => events.extend(self.start(task)),
-                    Action::End(task) => {
-                        self.running.iter_mut().filter(|attempt| attempt.task == task).for_each(Attempt::end);
-                    }
+                    Action::End(task) => self.cut_short(task),
                     Action::WakeAt(at) => self.wake_at = Some(at),
                     Action::Finish => self.finished = true,
                 }
             }
         }
+        self.told.news = true;
         self.update();
     }
 
@@ -176,6 +211,17 @@ impl Coordinator<'_> {
                 Some(self.ended(index, Outcome { failure: Some(failure), ..Outcome::default() }))
             }
         }
+    }
+
+    /// Ends an attempt: its time is over, or the run stops.
+    fn cut_short(&mut self, index: usize) {
+        let limit = self.tasks.get(index).map(|task| task.timeout).unwrap_or_default();
+        let why = match self.stopped_by {
+            Some(_) => Failure::passing("the run was stopped before it was done"),
+            None => Failure::passing(format!("it was not done within its time limit of {}", duration::format(limit)))
+                .hint("if it needs longer, raise timeout: of the step"),
+        };
+        self.running.iter_mut().filter(|attempt| attempt.task == index).for_each(|attempt| attempt.end(why.clone()));
     }
 
     fn ended(&mut self, task: usize, outcome: Outcome) -> Event {
@@ -213,7 +259,8 @@ impl Coordinator<'_> {
         let kill = self.running.iter().filter_map(Attempt::kill_at).min();
         let kill = kill.map(|at| at.saturating_duration_since(Instant::now()));
         let frame = self.view.moves().then_some(BETWEEN_FRAMES);
-        let shortest = [wake, kill, frame].into_iter().flatten().min().unwrap_or(Duration::from_secs(5));
+        let news = [self.told.wait(), self.shown.wait()];
+        let shortest = [wake, kill, frame].into_iter().chain(news).flatten().min().unwrap_or(Duration::from_secs(5));
         // One more, since a deadline that is rounded down would be found not to have come.
         PollTimeout::try_from(shortest.as_millis().saturating_add(1).min(5000)).unwrap_or(PollTimeout::MAX)
     }
@@ -241,6 +288,7 @@ impl Coordinator<'_> {
             if let Heard::Ended(outcome) = heard {
                 ended.push((attempt.task, outcome));
             }
+            (self.told.news, self.shown.news) = (true, true);
         }
         for (task, outcome) in ended {
             self.running.retain(|attempt| attempt.task != task);
@@ -265,13 +313,10 @@ impl Coordinator<'_> {
     }
 
     fn tell_now_and_then(&mut self) {
-        let due = |last: Option<Instant>, pause| last.is_none_or(|last| last.elapsed() >= pause);
-        if due(self.shown, BETWEEN_FRAMES) {
-            self.shown = Some(Instant::now());
+        if self.shown.take() {
             self.update();
         }
-        if due(self.told, BETWEEN_TELLS) {
-            self.told = Some(Instant::now());
+        if self.told.take() {
             self.tell();
         }
     }

@@ -79,6 +79,13 @@ pub(super) fn tools(resolved: &Resolved) -> Tools {
     if folders.is_empty() { Tools::new() } else { Tools::from([(resolved.user.name.clone(), folders)]) }
 }
 
+/// The folders of programs for everyone that PATH lacks: only root can write to them, so they are fit for all.
+pub(super) fn shared(resolved: &Resolved, environment: &Environment) -> Vec<String> {
+    let path = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+    let lacking = resolved.system_path.iter().filter_map(|folder| folder.to_str());
+    lacking.filter(|folder| !path.split(':').any(|there| there == *folder)).map(str::to_owned).collect()
+}
+
 /// PATH with tools in front.
 pub(super) fn path(tools: &[PathBuf], environment: &Environment) -> String {
     let path = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);

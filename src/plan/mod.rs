@@ -105,10 +105,13 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
 
     let merged = environment::merge(&facts.environment, &config.environment, &config.path);
     let for_services = environment::for_services(&merged, &resolved.secrets);
+    let to_install = first_run::resolve(config, facts, &for_services, &outcome.database, &mut notes);
+    let shared = to_install.as_ref().map(|resolved| first_run::shared(resolved, &for_services)).unwrap_or_default();
+    let merged = environment::merge(&merged, &BTreeMap::new(), &[config.path.as_slice(), &shared].concat());
+    let for_services = environment::for_services(&merged, &resolved.secrets);
     let denied = [config.ssh.environment.deny.as_slice(), &resolved.secrets].concat();
     let for_sessions = environment::for_sessions(&merged, &denied);
 
-    let to_install = first_run::resolve(config, facts, &for_services, &outcome.database, &mut notes);
     let tools = to_install.as_ref().map(first_run::tools).unwrap_or_default();
     let sessions = Sessions { paths: first_run::paths(&tools, &for_sessions), environment: for_sessions };
     let first_run = to_install.filter(|_| rescue.is_none());

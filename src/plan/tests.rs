@@ -7,6 +7,8 @@ use crate::prepare::accounts::Database;
 const PASSWD: &str =
     "root:x:0:0::/root:/bin/sh\npeid:x:3100:1100::/home/peid:/bin/bash\nother:x:3200:3200::/o:/bin/sh\n";
 const TOOLS: &str = "/home/peid/.local/bin:/home/peid/.pixi/bin";
+/// What `as: root` brings: nobody but root can write there.
+const SHARED: &str = "/usr/local/bin:/usr/local/share/bun/bin";
 const STEPS: &str = "{pixi: {}}, {bun: {as: root}}, {codex: {}}";
 
 /// The plan of root for a config, without its version, on a machine with these accounts.
@@ -84,19 +86,23 @@ fn a_home_that_path_cannot_hold_brings_no_folder() {
 }
 
 #[test]
-fn what_runs_as_the_user_has_the_tools_in_front_of_path_and_nothing_else_has() {
+fn what_runs_as_the_user_has_the_tools_in_front_of_path_and_all_have_those_for_everyone() {
     let plan = plan_of(&format!(
         "{{first_run: {{user: peid, steps: [{STEPS}]}}, app: {{command: [a], user: peid}}, hooks: {{on_boot: [[h]]}}, services: {{\
          as-root: {{command: [a]}}, as-root-too: {{command: [a], user: root}}, as-other: {{command: [a], user: other}}, \
          by-number: {{command: [a], user: '3100'}}, own: {{command: [a], user: peid, environment: {{PATH: /own}}}}}}}}",
     ));
     for name in ["app", "by-number"] {
-        assert_eq!(path_of(&plan, name), format!("{TOOLS}:/usr/bin:/bin"), "{name}");
+        assert_eq!(path_of(&plan, name), format!("{TOOLS}:{SHARED}:/usr/bin:/bin"), "{name}");
     }
     assert_eq!(path_of(&plan, "own"), "/own");
-    for name in ["as-root", "as-root-too", "as-other", "on-boot-1", FIRST_RUN] {
-        assert_eq!(path_of(&plan, name), "/usr/bin:/bin", "{name}");
+    for name in ["as-root", "as-root-too", "as-other", "on-boot-1"] {
+        assert_eq!(path_of(&plan, name), format!("{SHARED}:/usr/bin:/bin"), "{name}");
     }
+    assert_eq!(path_of(&plan, FIRST_RUN), "/usr/bin:/bin");
+    let config = "{path: [/opt/bin], first_run: {steps: [{pixi: {as: root}}]}, app: {command: [a]}}";
+    let first = "/opt/bin:/usr/local/bin:/usr/local/share/pixi/bin:/usr/bin:/bin";
+    assert_eq!(path_of(&plan_of(config), APP), first, "the config's own go first");
 }
 
 #[test]
@@ -175,13 +181,13 @@ fn progress_is_left_by_those_that_exist_and_can_be_reached() {
 fn the_plan_shows_the_path_of_users_with_tools_and_the_steps() {
     let plan = plan_of(&format!("{{first_run: {{user: peid, steps: [{STEPS}]}}}}"));
     let text = super::text(&plan);
-    assert!(text.contains(&format!("PATH\n  peid: {TOOLS}:/usr/bin:/bin\n")), "{text}");
+    assert!(text.contains(&format!("PATH\n  peid: {TOOLS}:{SHARED}:/usr/bin:/bin\n")), "{text}");
     assert!(
         text.contains("first run for peid\n  pixi: pixi latest\n  bun: bun latest\n  codex: codex latest\n"),
         "{text}"
     );
     let json = super::json(&plan);
-    assert_eq!(json["path"]["peid"], format!("{TOOLS}:/usr/bin:/bin"));
+    assert_eq!(json["path"]["peid"], format!("{TOOLS}:{SHARED}:/usr/bin:/bin"));
     assert_eq!(json["first_run"]["user"], "peid");
     assert_eq!(json["first_run"]["steps"][1], "bun: bun latest");
     assert!(super::text(&plan_of("{app: {command: [a]}}")).lines().all(|line| line != "PATH"));

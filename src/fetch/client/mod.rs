@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use self::session::Session;
 use self::url::Url;
+pub use self::url::base64;
 use super::{Failure, redacted};
 use crate::config::first_run::Proxies;
 

@@ -2,12 +2,17 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
 use crate::fetch::{Failure, failure};
 use crate::first_run::Progress;
 use crate::first_run::worker::{NOT_BROUGHT_ALONG, PARTIAL};
+
+/// Workers of a run that was killed end a moment later, and have the lock until then.
+const PATIENCE: Duration = Duration::from_secs(3);
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// A bundle that this process alone fills.
 pub struct Bundle {
@@ -24,12 +29,16 @@ impl Bundle {
         let shown = folder.display();
         fs::create_dir_all(folder).map_err(failure::io(format_args!("failed to make {shown}")))?;
         let alone = File::open(folder).map_err(failure::io(format_args!("failed to open {shown}")))?;
-        match alone.try_lock() {
-            Err(fs::TryLockError::WouldBlock) => Err(Failure::permanent(format!("another process fills {shown}"))
-                .hint("wait until it has ended, and run it again")),
-            // Some file systems of networks have no locks.
-            _ => Ok(Self { folder: folder.to_owned(), _alone: alone }),
+        let begin = Instant::now();
+        while let Err(fs::TryLockError::WouldBlock) = alone.try_lock() {
+            if begin.elapsed() > PATIENCE {
+                return Err(Failure::permanent(format!("another process fills {shown}"))
+                    .hint("wait until it has ended, and run it again"));
+            }
+            std::thread::sleep(BETWEEN_TRIES);
         }
+        // Some file systems of networks have no locks.
+        Ok(Self { folder: folder.to_owned(), _alone: alone })
     }
 
     /// Clears away what nothing is on its way in any more, and says once more what needs a network later.

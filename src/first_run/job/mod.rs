@@ -109,7 +109,8 @@ impl Job<'_> {
     pub fn redirect(&mut self, url: &str) -> Result<String, Failure> {
         self.log(&format!("GET {}", redacted(url)));
         let location = self.sources.client.redirect(url).map_err(|f| self.missing(f))?;
-        self.add_to_bundle(url, ".location", location.as_bytes())?;
+        // As upstream would say it: a mirror is not there where the bundle is used, and its URL may hold a password.
+        self.add_to_bundle(url, ".location", self.sources.published(&location).as_bytes())?;
         Ok(location)
     }
 

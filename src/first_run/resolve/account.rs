@@ -21,9 +21,9 @@ pub(super) fn user(config: &Config, ground: &Ground) -> Result<Account, String> 
         };
     }
     let account = match named {
-        Some(name) => find(ground, name).ok_or_else(|| no_such_user(name))?,
+        Some(name) => find(ground, name).ok_or_else(|| no_such_user(name, config))?,
         None => match only_user(config, ground) {
-            Some(name) => find(ground, &name).ok_or_else(|| no_such_user(&name))?,
+            Some(name) => find(ground, &name).ok_or_else(|| no_such_user(&name, config))?,
             None => root(ground),
         },
     };
@@ -87,6 +87,12 @@ fn with_home(account: Account) -> Result<Account, String> {
     Err(format!("{} has no home in /etc/passwd; set users.{0}.home", account.name))
 }
 
-fn no_such_user(name: &str) -> String {
+fn no_such_user(name: &str, config: &Config) -> String {
+    if config.users.contains_key(name) {
+        // In a Dockerfile, or on a machine that devinit has not booted.
+        return format!(
+            "there is no user {name} yet: it is made when the container boots; before, make it with useradd"
+        );
+    }
     format!("there is no user {name} for the first run; add it to users, or name another one in first_run.user")
 }

@@ -203,6 +203,9 @@ fn a_user_that_there_is_not_is_an_error_that_says_what_to_do() {
     let unknown = config(json!({ "first_run": { "user": "peit" } }));
     let error = refused(&unknown, &ground(&[]));
     assert!(error.starts_with("there is no user peit for the first run; add it to users"), "{error}");
+    let later = config(json!({ "users": { "peit": {} } }));
+    let error = refused(&later, &ground(&[]));
+    assert!(error.starts_with("there is no user peit yet: it is made when the container boots"), "{error}");
     let homeless = refused(&config(json!({ "first_run": { "user": "nobody" } })), &ground(&[]));
     assert_eq!(homeless, "nobody has no home in /etc/passwd; set users.nobody.home");
 }
@@ -328,6 +331,51 @@ fn root_looks_for_programs_nowhere_where_the_user_can_write() {
     assert!(found.notes[0].text.contains("/home/peid/tools"), "{:?}", found.notes);
     let alone = resolved(&steps(json!([{ "uv": {} }])), &[("PATH", &path)]);
     assert_eq!(alone.notes, [], "nothing runs as root");
+}
+
+#[test]
+fn root_does_without_variables_that_lead_programs_to_what_the_user_can_change() {
+    let config = config(json!({
+        "users": { "peid": {} },
+        "environment": { "PYTHONUSERBASE": "/home/peid/.local", "WORK": "/home/peid/work" },
+        "first_run": { "steps": [
+            { "uv": { "as": "root", "environment": { "GIT_SSH_COMMAND": "ssh -i /home/peid/key" } } },
+            { "node": {} },
+        ] },
+    }));
+    let image = [
+        ("LD_LIBRARY_PATH", "/usr/lib:/home/peid/lib"),
+        ("NODE_OPTIONS", "--require=/home/peid/hook.js"),
+        ("npm_config_prefix", "/home/peid/.npm"),
+        ("PYTHONPATH", "/usr/lib/python3"),
+        ("UV_NO_PROGRESS", "1"),
+    ];
+    let found = resolved(&config, &image);
+    let roots = &task(&found, "uv").environment;
+    let taken = ["LD_LIBRARY_PATH", "NODE_OPTIONS", "PYTHONUSERBASE", "npm_config_prefix"];
+    for name in taken {
+        assert!(!roots.contains_key(name), "{name}");
+        assert!(task(&found, "node").environment.contains_key(name), "{name}");
+        assert!(found.notes[0].text.contains(name), "{:?}", found.notes);
+    }
+    for kept in ["PYTHONPATH", "UV_NO_PROGRESS", "WORK", "GIT_SSH_COMMAND"] {
+        assert!(roots.contains_key(kept), "{kept}");
+    }
+}
+
+#[test]
+fn a_file_of_the_users_that_root_runs_is_told() {
+    let found = resolved(
+        &steps(json!([
+            { "script": { "name": "a", "path": "/home/peid/setup.sh", "as": "root" } },
+            { "script": { "name": "b", "path": "/usr/bin/true", "as": "root" } },
+            { "script": { "name": "c", "path": "~/setup.sh" } },
+            { "pip": { "name": "d", "requirements": ["~/r.txt", "/home/peid/r.txt"], "as": "root" } },
+        ])),
+        &[("PATH", "/usr/bin")],
+    );
+    let told: Vec<&str> = found.notes.iter().map(|note| note.text.split(',').next().unwrap()).collect();
+    assert_eq!(told, ["a runs as root with /home/peid/setup.sh", "d runs as root with /home/peid/r.txt"]);
 }
 
 #[test]
@@ -468,6 +516,35 @@ fn secrets_are_proxies_as_a_whole_and_in_parts_and_the_credentials_of_urls() {
     }
     assert!(secrets.is_sorted_by(|a, b| a.len() >= b.len()), "{secrets:?}");
     assert_eq!(known.len(), secrets.len(), "each once");
+}
+
+#[test]
+fn what_variables_and_packages_bring_along_is_kept_secret_in_each_of_its_forms() {
+    let config = config(json!({
+        "environment": { "HF_TOKEN": "hf_abcdefgh", "MY_KEY_FILE": "/etc/key", "USE_KEYRING": "false" },
+        "first_run": { "steps": [
+            { "pip": { "packages": ["x @ git+https://bot:p%40ss%2Fw@git.example/x"] } },
+            { "script": { "run": "curl -u x https://scripttoken@s.example", "environment": { "DB_PASSWORD": "swordfish" } } },
+        ] },
+    }));
+    let secrets = resolved(&config, &[("PIP_EXTRA_INDEX_URL", "https://i:indexword@pypi.example/simple")]).secrets;
+    for secret in [
+        "hf_abcdefgh",
+        "swordfish",
+        "i:indexword",
+        "indexword",
+        "scripttoken",
+        "p%40ss%2Fw",
+        "p%40ss%2fw",
+        "p@ss/w",
+        "Ym90OnBAc3Mvdw==",
+        "c2NyaXB0dG9rZW46",
+    ] {
+        assert!(secrets.iter().any(|found| found == secret), "{secret}: {secrets:?}");
+    }
+    for harmless in ["/etc/key", "false", "git.example", "pypi.example"] {
+        assert!(!secrets.iter().any(|found| found == harmless), "{harmless}");
+    }
 }
 
 #[test]
