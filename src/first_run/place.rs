@@ -234,6 +234,20 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Copies a folder with all that is in it, for what is thrown away again: nothing waits for the disk. What stands at `to`
+/// is removed first; folders above it are made.
+///
+/// # Errors
+/// Those of the disk.
+pub fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    let copy = || {
+        remove(to)?;
+        fs::create_dir_all(to.parent().unwrap_or(to))?;
+        copy_tree(from, to)
+    };
+    copy().map_err(failure::io(format_args!("failed to copy {} to {}", from.display(), to.display())))
+}
+
 /// Copies a file with its permissions to where there is none: nothing is written through a link that someone has put
 /// there meanwhile.
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {

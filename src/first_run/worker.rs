@@ -22,6 +22,11 @@ use crate::prepare::accounts::Account;
 use crate::prepare::write::{self, Attributes};
 use crate::sys;
 
+/// The folder of a bundle with what is still on its way.
+pub const PARTIAL: &str = ".partial";
+/// The warning of a task that a bundle cannot hold.
+pub const NOT_BROUGHT_ALONG: &str = "nothing can be brought along for it: what it fetches, it fetches when it runs";
+
 /// What a worker tells the coordinator: a line of JSON each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -155,7 +160,7 @@ fn install(
 ) -> Result<Installed, Failure> {
     let begin = Instant::now();
     let work = match &ground.bundle {
-        Some(bundle) => bundle.join(".partial").join(&task.name),
+        Some(bundle) => bundle.join(PARTIAL).join(&task.name),
         None => state.join("work").join(&task.name),
     };
     let extra = certificates::variables(&ground.sources.client.settings.certificates, state)?;
@@ -180,7 +185,7 @@ fn install(
     };
     if ground.bundle.is_some() {
         if !task.installer.collect(&mut job)? {
-            job.warn("nothing can be brought along for it: what it fetches, it fetches when it runs");
+            job.warn(NOT_BROUGHT_ALONG);
         }
         let _ = fs::remove_dir_all(&work);
         return Ok(Installed::default());
