@@ -19,6 +19,8 @@ use crate::sys::{self, Fork};
 
 /// The longest message that is read of a worker, in bytes: from here on what it says is not ours.
 const LONGEST: usize = 64 << 10;
+/// How often one worker is read from before it is another one's turn: half a MiB.
+const MOST_READS: u32 = 32;
 /// How long a worker that is to end may take to, before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -123,10 +125,10 @@ impl Attempt {
         let _ = sys::kill(self.pid, signal);
     }
 
-    /// Reads what there is to hear.
+    /// Reads what there is to hear, but not for ever: one that talks without end must not keep others from being heard.
     pub fn hear(&mut self, report: &mut dyn FnMut(Report)) -> Heard {
         let mut part = [0; 16 << 10];
-        loop {
+        for _ in 0..MOST_READS {
             match self.messages.read(&mut part) {
                 Ok(0) => return Heard::Ended(self.finish()),
                 Ok(length) => self.take(part.get(..length).unwrap_or_default(), report),
@@ -135,6 +137,7 @@ impl Attempt {
                 Err(_) => return Heard::Ended(self.finish()),
             }
         }
+        Heard::Working
     }
 
     /// A worker runs as the task's user, who may make it say anything: what is no message is left out.
@@ -186,5 +189,25 @@ fn unexpected(status: nix::Result<WaitStatus>) -> Failure {
             .hint("if nobody did that, the container's memory limit did"),
         Ok(WaitStatus::Signaled(_, signal, _)) => Failure::passing(format!("its worker was killed by {signal}")),
         _ => Failure::passing("its worker ended without a word"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_talks_without_end_keeps_nobody_from_being_heard() {
+        let (messages, mut mouth) = io::pipe().unwrap();
+        fcntl(&messages, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let mut attempt = Attempt { task: 0, pid: 0, messages, begun: Vec::new(), outcome: None, ending: None };
+        let talk = std::thread::spawn(move || while mouth.write_all(b"nonsense\n{\n").is_ok() {});
+        for _ in 0..10 {
+            assert!(matches!(attempt.hear(&mut |_| {}), Heard::Working));
+        }
+        drop(attempt);
+        talk.join().unwrap();
     }
 }

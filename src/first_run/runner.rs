@@ -27,6 +27,9 @@ const BETWEEN_TELLS: Duration = Duration::from_millis(300);
 /// How often a terminal is drawn anew.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(100);
 
+/// How many warnings of a task are kept.
+const MOST_WARNINGS: usize = 20;
+
 /// What a run needs to know besides its tasks.
 pub struct Run<'a> {
     /// The tasks.
@@ -282,7 +285,8 @@ impl Coordinator<'_> {
             let heard = attempt.hear(&mut |report| match report {
                 Report::Stage(stage) => (told.stage, told.bytes, told.total) = (stage, 0, None),
                 Report::Bytes { done, total } => (told.bytes, told.total) = (done, total),
-                Report::Warning(warning) => told.warnings.push(warning),
+                Report::Warning(warning) if told.warnings.len() < MOST_WARNINGS => told.warnings.push(warning),
+                Report::Warning(_) => {}
                 Report::Line(_) => {}
             });
             if let Heard::Ended(outcome) = heard {
