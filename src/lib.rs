@@ -24,6 +24,7 @@ pub mod paths;
 pub mod plan;
 pub mod prepare;
 pub mod probe;
+pub mod secret;
 pub mod status;
 pub mod sys;
 pub mod words;

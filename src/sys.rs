@@ -461,6 +461,29 @@ pub fn as_user(uid: u32, gid: u32, groups: &[u32], work: &mut dyn FnMut() -> i32
     }
 }
 
+/// Keeps what this process has from the programs that it runs and from others of its user: no descriptor but the first
+/// three goes along to a program, and nobody but root looks into its memory or takes its descriptors (the kernel sees to
+/// that with a change of the user, unless `fs.suid_dumpable` says otherwise).
+///
+/// # Errors
+/// Those of prctl(2), which has none for these arguments.
+pub fn keep_to_itself() -> io::Result<()> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    // SAFETY: takes numbers only. Kernels before 5.11 and some sandboxes do not have it.
+    if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) } != 0 {
+        close_one_by_one_with_exec();
+    }
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }.into()).map(drop)
+}
+
+fn close_one_by_one_with_exec() {
+    for fd in 3..1024 {
+        // SAFETY: takes numbers only; what is not open is an error without consequences.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
 /// Gives up all capabilities but these for good: what this process executes cannot have them either.
 ///
 /// # Errors
@@ -562,5 +585,22 @@ mod tests {
             i32::from(!(stopped && killed && still_told && !has_children()))
         });
         assert_eq!(code.unwrap(), 0);
+    }
+
+    #[test]
+    fn what_keeps_to_itself_passes_no_descriptor_on() {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        let open = File::open("/dev/null").unwrap();
+        for way in [|| keep_to_itself().is_ok(), || (close_one_by_one_with_exec(), true).1] {
+            let code = as_user(own.0, own.1, &[], &mut || {
+                // As one has it that the shell opened.
+                // SAFETY: takes numbers only.
+                let inherited = unsafe { libc::fcntl(open.as_raw_fd(), libc::F_DUPFD, 100) };
+                let flags = |fd: i32| unsafe { libc::fcntl(fd, libc::F_GETFD) };
+                let before = flags(inherited);
+                i32::from(!(before == 0 && way() && flags(inherited) == libc::FD_CLOEXEC && flags(2) == 0))
+            });
+            assert_eq!(code.unwrap(), 0);
+        }
     }
 }

@@ -138,7 +138,7 @@ fn read(sources: &Sources, findings: &mut Vec<Finding>) -> (Vec<PathBuf>, Vec<Pa
                 files.push(path.clone());
             }
             Err(error) if file == 0 && !sources.main_required && error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => findings.push(Finding::error(Mark::file(file), format!("cannot be read: {error}"))),
+            Err(error) => findings.push(unreadable(file, &error)),
         }
         labels.push(path);
     }
@@ -207,6 +207,15 @@ fn on_error_named(word: &str) -> Option<OnError> {
         "rescue" => Some(OnError::Rescue),
         "exit" => Some(OnError::Exit),
         _ => None,
+    }
+}
+
+/// A file that is there, or has to be, and cannot be read.
+fn unreadable(file: usize, error: &io::Error) -> Finding {
+    let finding = Finding::error(Mark::file(file), format!("cannot be read: {error}"));
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => finding.hint("do this as root, or let this user read the file"),
+        _ => finding,
     }
 }
 
@@ -286,6 +295,13 @@ mod tests {
         let [problem] = broken.problems.as_slice() else { panic!("{broken:?}") };
         assert_eq!(problem.file, Some(files.path("main.yaml")));
         assert!(problem.to_string().contains("main.yaml: error: cannot be read: No such file"), "{problem}");
+    }
+
+    #[test]
+    fn who_may_not_read_a_file_is_told_who_may() {
+        let hint = |kind: io::ErrorKind| unreadable(0, &kind.into()).hint;
+        assert!(hint(io::ErrorKind::PermissionDenied).unwrap().contains("as root"));
+        assert_eq!(hint(io::ErrorKind::NotFound), None);
     }
 
     #[test]

@@ -2,16 +2,9 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::Config;
-
-/// The JSON Schema (draft 2020-12) of the config, made from the model and its comments.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(Config);
-    schema.insert("$id".to_owned(), "urn:devinit:config:1".into());
-    schema.insert("title".to_owned(), "devinit config".into());
-    schema.to_value()
-}
+/// The JSON Schema (draft 2020-12) of the config. A test makes it from the model and its comments, and says when the
+/// file is behind: that way the binary carries the text, and not the code that makes it, which is twice as large.
+pub const SCHEMA: &str = include_str!("../../config/schema.json");
 
 /// Values of variables: plain numbers and truth values are taken as they are written, null removes.
 pub(super) fn environment(_: &mut SchemaGenerator) -> Schema {
@@ -35,7 +28,25 @@ pub(super) fn argv(_: &mut SchemaGenerator) -> Schema {
 mod tests {
     use serde_json::Value;
 
+    use super::super::Config;
     use super::*;
+
+    fn schema() -> Value {
+        let mut schema = schemars::schema_for!(Config);
+        schema.insert("$id".to_owned(), "urn:devinit:config:1".into());
+        schema.insert("title".to_owned(), "devinit config".into());
+        schema.to_value()
+    }
+
+    #[test]
+    fn the_file_says_what_the_model_says() {
+        let made = format!("{:#}\n", schema());
+        if std::env::var_os("DEVINIT_TEST_RENEW").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/config/schema.json"), &made).unwrap();
+        } else {
+            assert!(made == SCHEMA, "config/schema.json is behind: DEVINIT_TEST_RENEW=1 cargo test --lib schema");
+        }
+    }
 
     #[test]
     fn the_schema_says_what_it_is() {

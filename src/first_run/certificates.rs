@@ -1,10 +1,10 @@
 //! Further authorities, for the programs that steps run: each has its own variable for them.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::fetch::{Failure, failure};
+use crate::fetch::Failure;
+use crate::fetch::client::pem;
 use crate::prepare::write::{self, Attributes};
 
 /// Where systems keep their authorities in one file.
@@ -26,12 +26,11 @@ pub fn variables(further: &[PathBuf], folder: &Path) -> Result<BTreeMap<String, 
     }
     let mut all = Vec::new();
     for path in further {
-        let pem = fs::read(path).map_err(failure::io(format_args!("failed to read {}", path.display())))?;
-        all.extend(pem);
-        all.push(b'\n');
+        all.extend(pem(path)?.into_bytes());
     }
     let system = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from).into_iter().chain(SYSTEM.map(PathBuf::from));
-    all.extend(system.into_iter().find_map(|path| fs::read(path).ok()).unwrap_or_default());
+    let of_system = |path: PathBuf| pem(&path).ok().filter(|pem| !pem.is_empty());
+    all.extend(system.into_iter().find_map(of_system).unwrap_or_default().into_bytes());
     let bundle = folder.join("certificates.pem");
     write::write_if_changed(&bundle, &all, Attributes::own(0o644))
         .map_err(|error| Failure::permanent(error.to_string()))?;
@@ -41,6 +40,8 @@ pub fn variables(further: &[PathBuf], folder: &Path) -> Result<BTreeMap<String, 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -48,12 +49,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(variables(&[], folder.path()).unwrap().is_empty());
         let own = folder.path().join("own.pem");
-        fs::write(&own, "-----OWN-----").unwrap();
+        let certificate = "-----BEGIN CERTIFICATE-----\nT1dO\n-----END CERTIFICATE-----\n";
+        fs::write(&own, format!("# ours\n{certificate}")).unwrap();
         let variables = variables(&[own], folder.path()).unwrap();
         let bundle = fs::read_to_string(&variables["SSL_CERT_FILE"]).unwrap();
-        assert!(bundle.starts_with("-----OWN-----\n"));
+        assert!(bundle.starts_with(certificate));
         assert_eq!(variables["NODE_EXTRA_CA_CERTS"], variables["PIP_CERT"]);
         assert_eq!(variables.len(), 6);
+    }
+
+    #[test]
+    fn a_link_to_what_only_root_can_read_tells_nobody_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (secret, own) = (folder.path().join("shadow"), folder.path().join("own.pem"));
+        let certificate = "-----BEGIN CERTIFICATE-----";
+        fs::write(&secret, format!("root:$6$hash:1:\n{certificate}\nroot:$6$hash\n-----END CERTIFICATE-----\n"))
+            .unwrap();
+        std::os::unix::fs::symlink(&secret, &own).unwrap();
+        let variables = variables(std::slice::from_ref(&own), folder.path()).unwrap();
+        assert!(!fs::read_to_string(&variables["SSL_CERT_FILE"]).unwrap().contains("hash"));
+        fs::remove_file(&own).unwrap();
+        nix::unistd::mkfifo(&own, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(super::variables(&[own], folder.path()).is_err(), "nobody waits for a FIFO");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `devinit first-run`: from the command line to a run.
 
+mod bundle;
+
 use std::collections::BTreeMap;
 use std::io::{Stdout, Write, stdout};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use crate::note::Level;
 use crate::prepare::accounts::{self, Account};
 use crate::prepare::home;
 use crate::{boot, cli, config, log, paths};
+use bundle::Bundle;
 
 /// How often one who waits for another run looks how it stands.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
@@ -83,14 +86,23 @@ fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure
         warn!("{}", note.text);
     }
     if options.download_only.is_some() {
+        // The same config may say where the bundle is to be found later.
+        resolved.sources.bundle = None;
         for task in &mut resolved.tasks {
             task.owner.account.clone_from(&resolved.user);
-            task.needs.clear();
+            if !task.installer.collects_with_a_tool() {
+                task.needs.clear();
+            }
         }
     }
     select(&mut resolved.tasks, &options.only)?;
     let bundle = options.download_only.as_deref().map(absolute).transpose()?;
-    let ground = worker::Ground { sources: resolved.sources.clone(), secrets: resolved.secrets.clone(), bundle };
+    let ground = worker::Ground {
+        sources: resolved.sources.clone(),
+        secrets: resolved.secrets.clone(),
+        bundle,
+        user: resolved.user.clone(),
+    };
     Ok(Prepared { resolved, ground })
 }
 
@@ -167,7 +179,8 @@ impl Prepared {
             warn!("the config has no first_run.steps: there is nothing to do");
             return Ok(0);
         }
-        let installs = self.ground.bundle.is_none();
+        let bundle = self.ground.bundle.as_deref().map(Bundle::open).transpose()?;
+        let installs = bundle.is_none();
         let locks = if installs { self.locks(options)? } else { Vec::new() };
         let done = if installs { done(tasks)? } else { vec![None; tasks.len()] };
         if installs {
@@ -189,6 +202,9 @@ impl Prepared {
         .map_err(crate::fetch::failure::io("it cannot begin"))?;
         if installs {
             settle(tasks);
+        }
+        if let Some(bundle) = bundle {
+            bundle.close(&end.progress);
         }
         Ok(match end.stopped_by {
             Some(signal) => 128 + signal,
@@ -270,6 +286,7 @@ impl Prepared {
     fn progress(&self) -> Progress {
         Progress {
             schema: 1,
+            // A bundle is nobody's, and no single task of it is tried again.
             user: if self.ground.bundle.is_none() { self.resolved.user.name.clone() } else { String::new() },
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
@@ -288,7 +305,7 @@ impl Prepared {
     fn print_plan(&self, options: &cli::FirstRun, done: &[Option<Done>]) -> i32 {
         let mut progress = self.progress();
         let tasks = &self.resolved.tasks;
-        progress.tasks = tasks.iter().map(|task| describe(tasks, task)).collect();
+        progress.tasks = tasks.iter().map(|task| describe(tasks, task, &self.ground.secrets)).collect();
         for (told, done) in progress.tasks.iter_mut().zip(done) {
             if let Some(done) = done {
                 (told.state, told.version) = (State::Unchanged, done.version.clone());

@@ -30,6 +30,7 @@ pub mod show;
 pub mod source;
 pub mod space;
 pub mod task;
+pub mod trust;
 pub mod worker;
 
 pub use job::{Job, Report};

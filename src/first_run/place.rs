@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK};
 
 use crate::fetch::Failure;
 use crate::fetch::failure;
@@ -25,7 +25,7 @@ use crate::fetch::failure;
 pub fn file(staged: &Path, target: &Path, mode: u32) -> Result<(), Failure> {
     let place = Place::prepare(target)?;
     place.refuse_folder()?;
-    let copied = place.bring(staged, |from, to| fs::copy(from, to).map(drop), |path| sync_file(path, mode))?;
+    let copied = place.bring(staged, copy_file, |path| sync_file(path, mode))?;
     place.rename_in()?;
     copied.map_or(Ok(()), remove).map_err(failure::io(format_args!("failed to remove {}", staged.display())))
 }
@@ -184,8 +184,9 @@ fn make_folders(folder: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(error),
         Ok(()) => {
-            // Whatever the umask leaves.
-            fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+            // Whatever the umask leaves. Of this very folder, and not of what a link there leads to by now.
+            let made = OpenOptions::new().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW).open(folder)?;
+            made.set_permissions(Permissions::from_mode(0o755))?;
             sync_folder(above)
         }
     };
@@ -233,6 +234,30 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Copies a folder with all that is in it, for what is thrown away again: nothing waits for the disk. What stands at `to`
+/// is removed first; folders above it are made.
+///
+/// # Errors
+/// Those of the disk.
+pub fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    let copy = || {
+        remove(to)?;
+        fs::create_dir_all(to.parent().unwrap_or(to))?;
+        copy_tree(from, to)
+    };
+    copy().map_err(failure::io(format_args!("failed to copy {} to {}", from.display(), to.display())))
+}
+
+/// Copies a file with its permissions to where there is none: nothing is written through a link that someone has put
+/// there meanwhile.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(from)?;
+    let permissions = source.metadata()?.permissions();
+    let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    io::copy(&mut source, &mut copy)?;
+    copy.set_permissions(permissions)
+}
+
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(to)?;
     for entry in from.read_dir()? {
@@ -244,12 +269,16 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         } else if kind.is_symlink() {
             symlink(fs::read_link(&path)?, &copy)?;
         } else if kind.is_file() {
-            fs::copy(&path, &copy)?;
+            copy_file(&path, &copy)?;
         } else {
             return Err(io::Error::other(format!("{} is neither a file nor a folder nor a link", path.display())));
         }
     }
-    fs::set_permissions(to, from.metadata()?.permissions())
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(O_DIRECTORY | O_NOFOLLOW)
+        .open(to)?
+        .set_permissions(from.metadata()?.permissions())
 }
 
 /// Removes whatever is there, if anything is.

@@ -1,5 +1,6 @@
 //! Records of what is done: one file for each task, beside what it installed.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read};
@@ -16,6 +17,7 @@ use super::{Installed, Place, Task};
 use crate::fetch::Failure;
 use crate::fetch::failure;
 use crate::prepare::write::{self, Attributes};
+use crate::secret;
 
 /// The version of [`Record`] that is written, and the only one that is read.
 const SCHEMA: u32 = 1;
@@ -85,7 +87,7 @@ pub(super) fn key(task: &Task) -> String {
         "installer": task.installer.key(),
         "base": place.base.to_string_lossy(),
         "user": user,
-        "environment": task.own_environment,
+        "environment": environment(task),
     });
     let digest = Sha256::digest(sorted(identity).to_string());
     digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
@@ -94,7 +96,15 @@ pub(super) fn key(task: &Task) -> String {
     })
 }
 
-/// With the members of each object in the order of their names, whatever order they were put in.
+/// The step's own variables. A record may be read by everyone, and a short password could be guessed from a hash: what
+/// is a secret counts by its name alone.
+fn environment(task: &Task) -> BTreeMap<&str, &str> {
+    let variables = task.own_environment.iter();
+    variables.map(|(name, value)| (name.as_str(), if secret::is_by_name(name) { "" } else { value })).collect()
+}
+
+/// With the members of each object in the order of their names, whatever order they were put in; URLs without their
+/// credentials.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -104,6 +114,7 @@ fn sorted(value: Value) -> Value {
             Value::Object(members.into_iter().collect())
         }
         Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
+        Value::String(text) => Value::String(secret::without_credentials(&text)),
         value => value,
     }
 }
@@ -137,16 +148,18 @@ pub fn write(folder: &Path, record: &Record) -> Result<(), Failure> {
         .mode(folder_mode)
         .create(folder)
         .map_err(failure::io(format_args!("failed to create {}", folder.display())))?;
-    write::write_for_this_boot(&path, &bytes(record)?, Attributes::own(file_mode)).map_err(|error| {
+    write::write_among_many(&path, &bytes(record)?, Attributes::own(file_mode)).map_err(|error| {
         failure::io(format_args!("failed to write {}", error.path.display()))(io::Error::from(error.errno))
     })
 }
 
-/// Brings to the disk what records tell of, once for all of them, and says so in each.
+/// Brings to the disk what records tell of, once for all of them, and says so in each. What killed runs left beside
+/// them goes.
 ///
 /// # Errors
 /// Those of the disk.
 pub fn settle(folder: &Path) -> Result<(), Failure> {
+    write::remove_all_leftovers(folder);
     let what = || format!("failed to bring {} to the disk", folder.display());
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -3,6 +3,7 @@
 mod account;
 mod environment;
 mod graph;
+mod hands;
 mod search_path;
 mod secrets;
 #[cfg(test)]
@@ -92,7 +93,15 @@ fn resolve_with(
     environment::set_proxies(&config.proxy, &mut base);
     let mut notes = Vec::new();
     let search = search_path::SearchPath::new(&base, &user, &path, &system_path);
-    notes.extend(search.note(&user).filter(|_| drafts.iter().any(|draft| draft.owner.place.system)));
+    let (mut roots, mut taken) = (base.clone(), Vec::new());
+    if drafts.iter().any(|draft| draft.owner.place.system) {
+        notes.extend(search.note(&user));
+        taken = environment::take_users(&mut roots, &user);
+    }
+    notes.extend(hands::note_of_variables(&taken, &user));
+    notes.extend(drafts.iter().filter_map(|draft| hands::note_of_files(draft, &user)));
+    let bundle = ground.bundle.clone().or_else(|| first_run.bundle.clone());
+    notes.extend(bundle.as_deref().and_then(|bundle| hands::note_of_bundle(bundle, &drafts, &user)));
 
     let tasks: Vec<Task> = drafts
         .into_iter()
@@ -104,7 +113,12 @@ fn resolve_with(
                 name: draft.name,
                 needs,
                 installer: draft.part.installer,
-                environment: environment::of_task(&base, account, search.of(place.system), common.environment),
+                environment: environment::of_task(
+                    if place.system { &roots } else { &base },
+                    account,
+                    search.of(place.system),
+                    common.environment,
+                ),
                 own_environment: common.environment.clone(),
                 creates: draft.creates,
                 timeout: common.timeout.unwrap_or(TIMEOUT),
@@ -114,13 +128,10 @@ fn resolve_with(
             }
         })
         .collect();
+    notes.extend(secrets::note(config));
     let secrets = secrets::all(config, &proxies, &tasks);
     let settings = Settings { proxies, certificates: first_run.certificates.clone(), ..Settings::default() };
-    let sources = Sources {
-        client: Client { settings },
-        mirrors: first_run.mirrors.clone(),
-        bundle: ground.bundle.clone().or_else(|| first_run.bundle.clone()),
-    };
+    let sources = Sources { client: Client { settings }, mirrors: first_run.mirrors.clone(), bundle };
     Ok(Resolved { tasks, user, path, system_path, sources, secrets, notes })
 }
 

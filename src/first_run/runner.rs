@@ -88,7 +88,7 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
         told: Pace::every(BETWEEN_TELLS),
         shown: Pace::every(BETWEEN_FRAMES),
     };
-    coordinator.progress.tasks = run.tasks.iter().map(|task| describe(run.tasks, task)).collect();
+    coordinator.progress.tasks = run.tasks.iter().map(|task| describe(run.tasks, task, &run.ground.secrets)).collect();
     for (task, version) in coordinator.progress.tasks.iter_mut().zip(run.versions) {
         task.version = version;
         // Who fills a bundle has no logs.
@@ -109,11 +109,11 @@ pub fn run(run: Run<'_>) -> io::Result<End> {
 }
 
 /// A task before anything has happened.
-pub(super) fn describe(all: &[Task], task: &Task) -> TaskProgress {
+pub(super) fn describe(all: &[Task], task: &Task, secrets: &[String]) -> TaskProgress {
     let state = task.owner.place.state();
     TaskProgress {
         name: task.name.clone(),
-        summary: task.installer.summary(),
+        summary: job::log::redacted(&task.installer.summary(), secrets),
         needs: task.needs.iter().filter_map(|need| all.get(*need)).map(|need| need.name.clone()).collect(),
         optional: task.optional,
         log: Some(job::log::path(&state, &task.name).to_string_lossy().into_owned()),
@@ -306,11 +306,13 @@ impl Coordinator<'_> {
         let now = self.now();
         self.progress.elapsed_ms = now;
         for (index, told) in self.progress.tasks.iter_mut().enumerate() {
-            told.state = self.scheduler.state(index);
-            told.again_ms = self.scheduler.again_at(index);
-            told.attempts = self.scheduler.attempts(index);
-            if matches!(told.state, State::Done | State::Failed | State::Skipped) {
-                told.ended_ms.get_or_insert(now);
+            // Only where something is new: what is written to is copied for each worker that is forked.
+            let now_is = (self.scheduler.state(index), self.scheduler.again_at(index), self.scheduler.attempts(index));
+            if now_is != (told.state, told.again_ms, told.attempts) {
+                (told.state, told.again_ms, told.attempts) = now_is;
+            }
+            if told.ended_ms.is_none() && matches!(told.state, State::Done | State::Failed | State::Skipped) {
+                told.ended_ms = Some(now);
             }
         }
         self.view.update(&self.progress);

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::first_run::Mirrors;
 use crate::fetch::Client;
+use crate::secret;
 
 const GITHUB: &str = "https://github.com";
 const NODE: &str = "https://nodejs.org/dist";
@@ -58,9 +59,17 @@ impl Sources {
     /// came from. None for a file of this machine, which is not brought along.
     #[must_use]
     pub fn bundled(&self, url: &str) -> Option<PathBuf> {
-        let published =
-            self.mirrored().find_map(|(upstream, mirror)| Some(format!("{upstream}/{}", below(url, mirror)?)));
-        bundled(published.as_deref().unwrap_or(url))
+        bundled(&self.published(url))
+    }
+
+    /// Under which URL something is published that comes from this one, which may be a mirror's. Without credentials.
+    #[must_use]
+    pub fn published(&self, url: &str) -> String {
+        let url = secret::without_credentials(url);
+        let published = self.mirrored().find_map(|(upstream, mirror)| {
+            Some(format!("{upstream}/{}", below(&url, &secret::without_credentials(mirror))?))
+        });
+        published.unwrap_or(url)
     }
 
     /// What has a mirror, and that, without a slash at its end.
@@ -209,6 +218,18 @@ mod tests {
             let stored = sources.bundled(&sources.github(path)).unwrap();
             assert_eq!(offline.github(path), format!("file:///b/{}", stored.display()));
         }
+    }
+
+    #[test]
+    fn what_is_published_is_told_without_the_mirror_and_its_credentials() {
+        let mirrors =
+            Mirrors { github: Some("https://me:hunter2@mirror.example/gh/".to_owned()), ..Mirrors::default() };
+        let sources = Sources { mirrors, ..Sources::default() };
+        for url in [sources.github("a/b/releases/tag/v1"), "https://mirror.example/gh/a/b/releases/tag/v1".to_owned()] {
+            assert_eq!(sources.published(&url), "https://github.com/a/b/releases/tag/v1");
+            assert_eq!(sources.bundled(&url), Some("github.com/a/b/releases/tag/v1".into()));
+        }
+        assert_eq!(sources.published("https://you:word@other.example/x"), "https://other.example/x");
     }
 
     #[test]

@@ -157,6 +157,12 @@ pub trait Installer {
     fn collect(&self, _: &mut Job<'_>) -> Result<bool, Failure> {
         Ok(false)
     }
+
+    /// Whether [`Installer::collect`] runs a tool that a task before it brings. Others need nothing from one another
+    /// while a bundle is filled.
+    fn collects_with_a_tool(&self) -> bool {
+        false
+    }
 }
 
 /// A part of a step: what [`installers`](super::installers) make of one step of the config.

@@ -16,9 +16,16 @@ use serde::{Deserialize, Serialize};
 
 use super::job::{IN_COMMAND, Job, Log, Report, TOLD_TO_END};
 use super::source::Sources;
-use super::{Installed, Record, Task, certificates, record};
+use super::{Installed, Record, Task, certificates, record, trust};
 use crate::fetch::{Failure, failure};
+use crate::prepare::accounts::Account;
+use crate::prepare::write::{self, Attributes};
 use crate::sys;
+
+/// The folder of a bundle with what is still on its way.
+pub const PARTIAL: &str = ".partial";
+/// The warning of a task that a bundle cannot hold.
+pub const NOT_BROUGHT_ALONG: &str = "nothing can be brought along for it: what it fetches, it fetches when it runs";
 
 /// What a worker tells the coordinator: a line of JSON each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +56,8 @@ pub struct Ground {
     pub secrets: Vec<String>,
     /// Downloads go into this folder, and nothing is installed.
     pub bundle: Option<PathBuf>,
+    /// Whose first run it is: what root does for everyone must not be in this user's hands.
+    pub user: Account,
 }
 
 /// The life of a worker, in the forked child. `lifeline` is readable once the coordinator is gone.
@@ -82,6 +91,7 @@ fn prepare(task: &Task, lifeline: PipeReader) -> Result<(), Failure> {
     for descriptor in 0..3 {
         sys::duplicate_onto(nowhere.as_fd(), descriptor).map_err(failure::io("failed to leave the terminal"))?;
     }
+    sys::keep_to_itself().map_err(failure::io("failed to close what is the coordinator's"))?;
     let home = if account.home.is_dir() { account.home.as_path() } else { Path::new("/") };
     let _ = std::env::set_current_dir(home);
     let signals = sys::signal_descriptor().map_err(failure::io("failed to wait for signals"))?;
@@ -138,7 +148,8 @@ fn attempt(task: &Task, ground: &Ground, messages: &mut File) -> Outcome {
             let tail = log.tail();
             log.line(&format!("--- failed: {failure}"));
             let text = log.redacted(&failure.text);
-            Outcome { failure: Some(Failure { text, ..failure }), tail, version: None }
+            let hint = failure.hint.as_deref().map(|hint| log.redacted(hint));
+            Outcome { failure: Some(Failure { text, hint, ..failure }), tail, version: None }
         }
     }
 }
@@ -152,7 +163,7 @@ fn install(
 ) -> Result<Installed, Failure> {
     let begin = Instant::now();
     let work = match &ground.bundle {
-        Some(bundle) => bundle.join(".partial").join(&task.name),
+        Some(bundle) => bundle.join(PARTIAL).join(&task.name),
         None => state.join("work").join(&task.name),
     };
     let extra = certificates::variables(&ground.sources.client.settings.certificates, state)?;
@@ -177,11 +188,12 @@ fn install(
     };
     if ground.bundle.is_some() {
         if !task.installer.collect(&mut job)? {
-            job.warn("nothing can be brought along for it: what it fetches, it fetches when it runs");
+            job.warn(NOT_BROUGHT_ALONG);
         }
         let _ = fs::remove_dir_all(&work);
         return Ok(Installed::default());
     }
+    refuse_place_of_user(task, &ground.user)?;
     // Should it be done again, nothing shall say that it is done until it is.
     record::remove(state, &task.name)?;
     let mut installed = task.installer.install(&mut job)?;
@@ -197,6 +209,18 @@ fn install(
     Ok(installed)
 }
 
+/// root does not put things where the user could turn the way around meanwhile, and have it write to /etc. There is no
+/// need to: the user can do it.
+fn refuse_place_of_user(task: &Task, user: &Account) -> Result<(), Failure> {
+    let Some(target) = task.installer.target().filter(|_| task.owner.place.system) else { return Ok(()) };
+    if !trust::can_change(user, target) {
+        return Ok(());
+    }
+    let (shown, name) = (target.display(), &user.name);
+    Err(Failure::permanent(format!("root puts nothing at {shown}: {name} can change that path while root writes"))
+        .hint(format!("leave out `as: root`, then {name} puts it there; or name a path that is root's alone")))
+}
+
 /// Records of what is for everyone may lie on a volume that outlives the container, unlike what they tell of. This mark
 /// does not: where it is missing, the task is done again.
 fn mark(task: &Task) -> Result<Option<PathBuf>, Failure> {
@@ -205,7 +229,76 @@ fn mark(task: &Task) -> Result<Option<PathBuf>, Failure> {
     }
     let folder = task.owner.place.share().join("devinit/first-run");
     let mark = folder.join(&task.name);
-    let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&mark, ""));
-    written.map_err(failure::io(format_args!("failed to write {}", mark.display())))?;
+    fs::create_dir_all(&folder).map_err(failure::io(format_args!("failed to make {}", folder.display())))?;
+    // An image may have given this folder to its user: what a link there leads to is not emptied.
+    write::write_for_this_boot(&mark, b"", Attributes::own(0o644))
+        .map_err(|error| Failure::permanent(error.to_string()))?;
     Ok(Some(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{Installer, Owner, Place};
+    use super::*;
+
+    struct Puts(PathBuf);
+
+    impl Installer for Puts {
+        fn key(&self) -> Value {
+            json!(self.0)
+        }
+
+        fn summary(&self) -> String {
+            "put".to_owned()
+        }
+
+        fn install(&self, _: &mut Job<'_>) -> Result<Installed, Failure> {
+            Ok(Installed::default())
+        }
+
+        fn target(&self) -> Option<&Path> {
+            Some(&self.0)
+        }
+    }
+
+    fn account(name: &str, uid: u32, home: &Path) -> Account {
+        let shell = "/bin/sh".into();
+        Account {
+            name: name.to_owned(),
+            uid,
+            gid: uid,
+            home: home.to_owned(),
+            shell,
+            groups: vec![uid],
+            created: false,
+        }
+    }
+
+    #[test]
+    fn root_puts_nothing_where_the_user_could_turn_the_way_around() {
+        let home = Path::new("/home/peid");
+        let (root, user) = (account("root", 0, Path::new("/root")), account("peid", 3100, home));
+        let refused = |target: &str, account: &Account, place: Place, user: &Account| {
+            let task = Task {
+                name: "put".to_owned(),
+                needs: Vec::new(),
+                installer: Box::new(Puts(target.into())),
+                owner: Owner { account: account.clone(), place },
+                environment: BTreeMap::new(),
+                own_environment: BTreeMap::new(),
+                creates: Vec::new(),
+                timeout: std::time::Duration::ZERO,
+                retries: 0,
+                optional: false,
+            };
+            refuse_place_of_user(&task, user).err()
+        };
+        let failure = refused("/home/peid/app/tool", &root, Place::system(), &user).unwrap();
+        assert!(failure.text.contains("peid can change") && failure.hint.unwrap().contains("as: root"));
+        assert_eq!(refused("/usr/local/bin/tool", &root, Place::system(), &user), None);
+        assert_eq!(refused("/home/peid/app/tool", &user, Place::home(home), &user), None, "as the user");
+        assert_eq!(refused("/home/peid/app/tool", &root, Place::system(), &root), None, "there is nobody but root");
+    }
 }

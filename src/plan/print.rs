@@ -10,7 +10,7 @@ use crate::engine::spec::{Kind, Service};
 use crate::note::{LONGEST_NOTE, Level};
 use crate::probe::Probe;
 use crate::words::clean;
-use crate::{config::duration, fetch, paths};
+use crate::{config::duration, fetch, paths, secret};
 
 /// The longest PATH that is shown, in characters.
 const LONGEST_PATH: usize = 4096;
@@ -59,11 +59,9 @@ fn probe_json(probe: &Probe, service: &Service) -> Value {
 
 /// A text with `${NAME}` again where the config had it, if that variable is a secret by its name.
 fn without_secrets(text: &str, service: &Service) -> String {
-    let secret =
-        |name: &str| ["TOKEN", "PASS", "SECRET", "KEY", "CREDENTIAL", "PROXY"].iter().any(|word| name.contains(word));
+    let secret = |name: &str| secret::is_by_name(name) || name.to_ascii_uppercase().contains("PROXY");
     // One of a few characters is no secret, and would be found everywhere.
-    let secrets =
-        service.environment.iter().filter(|(name, value)| value.len() >= 4 && secret(&name.to_ascii_uppercase()));
+    let secrets = service.environment.iter().filter(|(name, value)| value.len() >= 4 && secret(name));
     secrets.fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("${{{name}}}")))
 }
 

@@ -116,18 +116,36 @@ fn is_current(path: &Path, bytes: &[u8], attributes: Attributes) -> bool {
     File::from(file).take(bytes.len() as u64 + 1).read_to_end(&mut present).is_ok() && present == bytes
 }
 
+/// As [`write_for_this_boot()`], in a folder that has many such files: what killed runs have left beside them is not
+/// looked for each time, but by [`remove_all_leftovers`].
+///
+/// # Errors
+/// Those of [`write()`].
+pub fn write_among_many(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), WriteError> {
+    put(path, bytes, attributes, |_| Ok(())).map_err(|errno| WriteError { path: path.to_owned(), errno })
+}
+
 /// How a file or a folder gets to the disk.
 type Sync = fn(BorrowedFd<'_>) -> nix::Result<()>;
 
 fn replace(path: &Path, bytes: &[u8], attributes: Attributes, sync: Sync) -> nix::Result<()> {
+    if let Some(name) = path.file_name() {
+        remove_leftovers(parent(path), name);
+    }
+    put(path, bytes, attributes, sync)
+}
+
+/// The folder that a file is in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn put(path: &Path, bytes: &[u8], attributes: Attributes, sync: Sync) -> nix::Result<()> {
     let name = path.file_name().ok_or(Errno::EINVAL)?;
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    remove_leftovers(parent, name);
-    let folder = open(parent, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let folder = open(parent(path), OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let temporary = temporary_name(name);
+    // In a new container the same number may have been that of a process that was killed in the old one.
+    let _ = unlinkat(&folder, temporary.as_os_str(), UnlinkatFlags::NoRemoveDir);
     let done = fill(&folder, &temporary, bytes, attributes, sync)
         .and_then(|()| renameat(&folder, temporary.as_os_str(), &folder, name).map_err(Obstacle::from));
     if done.is_err() {
@@ -215,6 +233,9 @@ fn errno(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
+/// What stands between a name and a process id in a temporary name.
+const MARK: &str = ".devinit.";
+
 /// The name that a file has while it is written. The process id in it tells a leftover from a file in the making.
 pub(super) fn temporary_name(name: &OsStr) -> OsString {
     let mut temporary = temporary_prefix(name);
@@ -227,21 +248,41 @@ pub(super) fn temporary_name(name: &OsStr) -> OsString {
 fn temporary_prefix(name: &OsStr) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(name);
-    prefix.push(".devinit.");
+    prefix.push(MARK);
     prefix
 }
 
 /// Removes the temporary files that a killed run has left beside `name`.
 pub(super) fn remove_leftovers(folder: &Path, name: &OsStr) {
     let (prefix, own) = (temporary_prefix(name), temporary_name(name));
+    remove_temporary(folder, |entry| {
+        entry == own || entry.as_bytes().strip_prefix(prefix.as_bytes()).is_some_and(is_of_the_dead)
+    });
+}
+
+/// Removes the temporary files that killed runs have left in a folder.
+pub fn remove_all_leftovers(folder: &Path) {
+    remove_temporary(folder, |entry| {
+        let (hidden, mark) = (entry.as_bytes().starts_with(b"."), MARK.as_bytes());
+        let at = entry.as_bytes().windows(mark.len()).rposition(|part| part == mark);
+        let rest = at.and_then(|at| entry.as_bytes().get(at + mark.len()..));
+        hidden && rest.is_some_and(is_of_the_dead)
+    });
+}
+
+fn remove_temporary(folder: &Path, is_leftover: impl Fn(&OsStr) -> bool) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let entry = entry.file_name();
-        let Some(rest) = entry.as_bytes().strip_prefix(prefix.as_bytes()) else { continue };
-        let pid = rest.split(|byte| *byte == b'.').next().and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok());
-        if entry == own || pid.is_some_and(|pid| !is_alive(pid)) {
+        if is_leftover(&entry) {
             let _ = std::fs::remove_file(folder.join(entry));
         }
     }
+}
+
+/// Whether what follows the mark in a temporary name is of a process that is no more.
+fn is_of_the_dead(rest: &[u8]) -> bool {
+    let pid = rest.split(|byte| *byte == b'.').next().and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok());
+    pid.is_some_and(|pid| !is_alive(pid))
 }
 
 /// Whether there is a process with this id.
@@ -349,6 +390,27 @@ mod tests {
         }
         write(&folder.path().join("passwd"), b"whole", Attributes::own(0o644)).unwrap();
         assert_eq!(names(folder.path()), [&alive, other, "passwd"]);
+    }
+
+    #[test]
+    fn among_many_files_leftovers_wait_until_all_of_them_are_cleared_and_are_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let own = temporary_name(OsStr::new("a.json")).into_string().unwrap();
+        let dead = [".a.json.devinit.2147483647.ThreadId1", ".b.devinit.c.devinit.2147483647.ThreadId1"];
+        let alive = format!(".b.json.devinit.{}.ThreadId999999", std::process::id());
+        let others = [".devinit.", ".hidden.devinit.x", "shown.devinit.2147483647.ThreadId1"];
+        for name in [&own, &alive].into_iter().map(String::as_str).chain(dead).chain(others) {
+            fs::write(folder.path().join(name), "half").unwrap();
+        }
+        write_among_many(&path, b"whole", Attributes::own(0o600)).unwrap();
+        assert!(dead.iter().all(|name| folder.path().join(name).exists()));
+        remove_all_leftovers(folder.path());
+        let mut kept = others.map(str::to_owned).to_vec();
+        kept.extend([alive, "a.json".to_owned()]);
+        kept.sort();
+        assert_eq!(names(folder.path()), kept);
+        assert_eq!(fs::read(path).unwrap(), b"whole");
     }
 
     #[test]

@@ -69,6 +69,7 @@ fn kill_one(running: &Running, whom: Whom, random: &mut Random) {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn killed_at_any_instant_the_next_run_completes_and_leaves_the_same() {
     let kills = number("DEVINIT_TEST_KILLS").unwrap_or(20);
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -118,6 +119,7 @@ fn killed_at_any_instant_the_next_run_completes_and_leaves_the_same() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn killed_again_and_again_it_gets_further_each_time() {
     let (world, config, took, expected) = undisturbed();
     world.clear();

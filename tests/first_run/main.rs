@@ -1,8 +1,9 @@
 //! The first run as it is used: the real program, in a mount namespace over a throw-away copy of this machine's files,
 //! against a server that has stand-ins for the tools in the layouts of their publishers.
 //!
-//! Needs root. `DEVINIT_TEST_KILLS=200` kills as many runs as it says, in place of 20; `DEVINIT_TEST_SEED=N` kills them at
-//! the instants that a failed test has named.
+//! Most need root, and are left out unless `--include-ignored` is given, as tests/run does. `DEVINIT_TEST_KILLS=200`
+//! kills as many runs as it says, in place of 20; `DEVINIT_TEST_SEED=N` kills them at the instants that a failed test has
+//! named.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod container;

@@ -9,10 +9,11 @@ use super::world::World;
 use super::{LIMIT, eventually};
 
 const LENGTH: usize = 3_000_000;
-/// Until then a step is asked, and from then on killed; and a second for a busy machine.
-const SOON: Duration = Duration::from_secs(3);
+/// Two seconds that a step has to end well, and time for a busy machine.
+const SOON: Duration = Duration::from_millis(3500);
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn a_run_that_is_suspended_goes_on_when_it_is_continued() {
     let world = World::new();
     let step = "script: {run: 'echo >~/begun; sleep 0.3; echo done >~/done'}";
@@ -69,6 +70,7 @@ fn assert_continued(world: &World, config: &str) {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn a_stop_ends_it_at_once_and_the_next_run_continues_by_range() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let (world, config) = stop_halfway(signal, "script: {name: sleeper, run: 'sleep 300'}");
@@ -77,6 +79,7 @@ fn a_stop_ends_it_at_once_and_the_next_run_continues_by_range() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn a_step_that_ignores_term_is_killed() {
     let deaf = "script: {name: deaf, run: 'trap \"\" TERM; echo $$ >~/deaf; while :; do sleep 0.05; done'}";
     let (world, config) = stop_halfway(Signal::SIGTERM, deaf);
@@ -85,6 +88,7 @@ fn a_step_that_ignores_term_is_killed() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn what_a_step_said_last_is_shown_although_it_has_to_be_killed() {
     let world = World::new();
     let deaf =
@@ -95,6 +99,7 @@ fn what_a_step_said_last_is_shown_although_it_has_to_be_killed() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn a_second_signal_waits_for_nothing() {
     let world = World::new();
     let config =
@@ -106,11 +111,12 @@ fn a_second_signal_waits_for_nothing() {
     std::thread::sleep(Duration::from_millis(100));
     running.signal(Signal::SIGTERM);
     running.wait().expect(143);
-    assert!(asked.elapsed() < Duration::from_millis(1500), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_millis(1800), "{:?}", asked.elapsed());
     world.container.assert_gone(Duration::from_secs(1));
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn what_a_run_left_that_was_killed_behind_a_record_is_cleared_away() {
     let world = World::new();
     let config = world.config(&["script: {name: once, run: ':'}", "script: {name: other, as: root, run: ':'}"]);

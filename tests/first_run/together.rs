@@ -12,6 +12,7 @@ use super::{LIMIT, eventually, tree};
 const SLOW: &str = "script: {name: slow, run: 'echo begun >>~/slow; sleep 1; echo ended >>~/slow'}";
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn a_second_run_says_who_runs_follows_and_ends_well() {
     let world = World::new();
     let config = world.config(&[SLOW, "script: {name: after, needs: [slow], run: 'echo once >>~/after'}"]);
@@ -25,6 +26,7 @@ fn a_second_run_says_who_runs_follows_and_ends_well() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn one_that_follows_takes_over_where_the_other_is_killed() {
     let world = World::new();
     let config = world.config(&[SLOW]);
@@ -39,21 +41,23 @@ fn one_that_follows_takes_over_where_the_other_is_killed() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn one_that_follows_can_be_stopped() {
     let world = World::new();
-    let config = world.config(&[SLOW]);
+    let config = world.config(&[SLOW.replace("sleep 1", "sleep 4")]);
     let first = world.container.start(&config, &[]);
     eventually("the first run", LIMIT, || world.home.join("slow").exists().then_some(()));
     let second = world.container.start(&config, &[]);
     std::thread::sleep(Duration::from_millis(200));
     second.signal(Signal::SIGTERM);
     let ended = second.wait();
-    assert!(!ended.status.success() && ended.took < Duration::from_millis(900), "{ended:?}");
+    assert!(!ended.status.success() && ended.took < Duration::from_secs(2), "{ended:?}");
     first.wait().expect(0);
     assert_eq!(world.text("slow"), "begun\nended\n");
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn two_containers_with_one_home_do_no_harm_to_each_other() {
     let world = World::new();
     let mut steps = super::published::steps(&world.server);
@@ -80,6 +84,7 @@ fn two_containers_with_one_home_do_no_harm_to_each_other() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn what_is_for_everyone_is_done_once_although_two_users_have_a_first_run() {
     let world = World::new();
     let config = world.config(&["script: {name: all, as: root, run: 'echo begun >>/tmp/all; sleep 1'}"]);
@@ -92,13 +97,14 @@ fn what_is_for_everyone_is_done_once_although_two_users_have_a_first_run() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn how_it_stands_is_told_at_once_although_nothing_else_happens() {
     let world = World::new();
     let config = world.config(&[SLOW, "script: {name: next, needs: [slow], run: 'echo begun >~/next; sleep 300'}"]);
     let running = world.container.start(&config, &[]);
     let told =
         || fs::read_to_string(world.container.path("/run/devinit/first-run/peid/progress.json")).unwrap_or_default();
-    let soon = Duration::from_millis(700);
+    let soon = Duration::from_secs(2);
     for (file, states) in [("slow", ["running", "waiting"]), ("next", ["done", "running"])] {
         eventually(file, LIMIT, || world.home.join(file).exists().then_some(()));
         eventually(&format!("{states:?} in {}", told()), soon, || {

@@ -9,6 +9,7 @@ use super::tree;
 use super::world::World;
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn nothing_is_written_but_the_state_and_the_targets_and_nothing_of_roots_in_the_home() {
     let world = World::new();
     let config = world.all_steps();

@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::session::Session;
+pub use self::tls::pem;
 use self::url::Url;
+pub use self::url::base64;
 use super::{Failure, redacted};
 use crate::config::first_run::Proxies;
 

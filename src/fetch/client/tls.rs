@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::super::Failure;
+use super::local;
 
 /// The system's certificates (`SSL_CERT_FILE` is honoured), or Mozilla's, and these files' on top: those of the system
 /// know the proxy that looks into TLS, and minimal images have none.
@@ -30,12 +31,34 @@ pub(super) fn config(files: &[PathBuf]) -> Result<TlsConfig, Failure> {
         .build())
 }
 
+/// What is to be done about a file that is none of certificates.
+const HINT: &str = "first_run.certificates takes files of certificates in PEM: -----BEGIN CERTIFICATE-----";
+
+/// The certificates in a file, as PEM and without anything that stands around them: the file may be a link that its
+/// user has laid to what only root can read.
+///
+/// # Errors
+/// It cannot be read, is no file, or is longer than 4 MiB.
+pub fn pem(file: &Path) -> Result<String, Failure> {
+    let text = local::text(file, 4 << 20).map_err(|failure| failure.hint(HINT))?;
+    Ok(blocks(&text).collect())
+}
+
+/// Each from `-----BEGIN` to the end of the line with `-----END`.
+fn blocks(text: &str) -> impl Iterator<Item = String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    text.split(BEGIN).skip(1).filter_map(|rest| {
+        let (body, _) = rest.split_once(END)?;
+        let is_base64 = body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=\r\n \t".contains(&byte));
+        is_base64.then(|| format!("{BEGIN}{body}{END}\n"))
+    })
+}
+
 fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let hint = "first_run.certificates takes files of certificates in PEM: -----BEGIN CERTIFICATE-----";
-    let shown = file.display();
-    let text =
-        std::fs::read(file).map_err(|error| Failure::permanent(format!("cannot read {shown}: {error}")).hint(hint))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let (hint, shown) = (HINT, file.display());
+    let text = local::text(file, 4 << 20).map_err(|failure| failure.hint(hint))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     let broken = |_| Failure::permanent(format!("a certificate in {shown} is broken")).hint(hint);
     let certificates = certificates.map_err(|_| broken(()))?;
     // ureq passes over those that cannot be used.
@@ -57,7 +80,7 @@ mod tests {
     fn a_file_without_certificates_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
-        assert!(read(&file).unwrap_err().text.contains(&format!("cannot read {}", file.display())));
+        assert!(read(&file).unwrap_err().text.contains(&format!("there is no file {}", file.display())));
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for (content, text) in [("", "no certificate in"), ("hello", "no certificate in"), (broken, "is broken")] {
             std::fs::write(&file, content).unwrap();

@@ -2,6 +2,7 @@
 
 pub mod apt;
 pub mod bun;
+pub mod cache;
 pub mod claude_code;
 pub mod code_server;
 pub mod codex;

@@ -5,29 +5,41 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::command::{refuse_options, require, shown};
+use super::cache::{self, Kind, Packages};
+use super::command::{refuse_options, require, shown, trimmed};
+use super::node::Node;
+use super::tool::{Wish, unpacked};
+use super::version::Version;
 use crate::config::first_run::Npm as Config;
 use crate::fetch::Failure;
+use crate::fetch::client::base64;
 use crate::first_run::job::Run;
+use crate::first_run::source::Arch;
 use crate::first_run::task::Part;
 use crate::first_run::{Installed, Installer, Job, Place};
+use crate::secret;
+
+/// The folder of a bundle.
+const BUNDLED: &str = "npm";
 
 struct Npm {
     packages: Vec<String>,
     /// `bin` and `lib` are in here: `~/.local`, `/usr/local`.
     prefix: PathBuf,
+    /// The step's own Node.js, if it is one.
+    node: Option<Wish>,
 }
 
 /// A step `npm`.
 #[must_use]
 pub fn part(step: &Config, place: &Place) -> Part {
-    global(&step.packages, place)
+    global(&step.packages, None, place)
 }
 
 /// Packages for all of the user's projects.
-pub(super) fn global(packages: &[String], place: &Place) -> Part {
+pub(super) fn global(packages: &[String], node: Option<Wish>, place: &Place) -> Part {
     let prefix = if place.system { place.base.clone() } else { place.base.join(".local") };
-    let npm = Npm { packages: packages.to_vec(), prefix };
+    let npm = Npm { packages: packages.to_vec(), prefix, node };
     Part { after: &["node", "apt"], path: vec![place.bin()], ..Part::main(npm) }
 }
 
@@ -44,15 +56,41 @@ impl Installer for Npm {
         refuse_options(&self.packages)?;
         require(job, "npm", "add a step `node: {}`")?;
         self.packages.iter().filter_map(|package| folder(package)).for_each(|name| self.clear_leftovers(name));
-        let options = ["--no-fund", "--no-audit", "--no-update-notifier", "--loglevel=error", "--"];
-        let command = ["npm", "install", "--global"].into_iter().chain(options);
-        let run = Run::new(command.chain(self.packages.iter().map(String::as_str)));
-        let mut run = set(run, "prefix", &self.prefix.to_string_lossy());
-        if let Some(mirror) = &job.sources.mirrors.npm {
-            run = set(run, "registry", mirror);
-        }
-        job.run(&run).map_err(|failure| failure.context("npm install --global"))?;
+        let mirror = job.sources.mirrors.npm.clone();
+        cache::install(job, BUNDLED, mirror.as_deref(), |job, packages| {
+            let run = self.run(packages, &self.prefix);
+            // npm tries again by itself for more than a minute.
+            let run = if job.sources.bundle.is_some() { set(run, "fetch-retries", "0") } else { run };
+            job.run(&run).map(drop).map_err(|failure| failure.context("npm install --global"))
+        })?;
         Ok(Installed::default())
+    }
+
+    fn collects_with_a_tool(&self) -> bool {
+        true
+    }
+
+    fn collect(&self, job: &mut Job<'_>) -> Result<bool, Failure> {
+        refuse_options(&self.packages)?;
+        let path = job.environment.get("PATH").cloned().unwrap_or_default();
+        let path = match self.node.clone().or_else(|| downloaded(job.bundle?)) {
+            Some(wish) => format!("{}:{path}", unpacked::<Node>(job, &wish)?.display()),
+            None if require(job, "npm", "").is_ok() => path,
+            None => {
+                job.warn("there is no npm here to download packages with, and no step `node` that brings it");
+                return Ok(false);
+            }
+        };
+        // The user's own settings may name another registry than npm's default.
+        let asked = match &job.sources.mirrors.npm {
+            Some(mirror) => mirror.clone(),
+            None => job.run(&Run::new(["npm", "config", "get", "registry"]).env("PATH", &path))?.trim().to_owned(),
+        };
+        let kind = Kind { name: BUNDLED, source: Some(&asked), requests: &["_cacache/index-"] };
+        cache::collect(job, &kind, |job, packages, folder| {
+            let run = self.run(packages, folder).env("PATH", &path);
+            job.run(&run).map(drop).map_err(|failure| failure.context("npm install --global"))
+        })
     }
 
     fn present(&self, _: &Installed) -> bool {
@@ -61,6 +99,25 @@ impl Installer for Npm {
 }
 
 impl Npm {
+    fn run(&self, from: &Packages, prefix: &Path) -> Run {
+        let mut command = ["npm", "install", "--global"].to_vec();
+        command.extend(["--no-fund", "--no-audit", "--no-update-notifier", "--loglevel=error"]);
+        command.extend(from.offline.then_some("--offline"));
+        command.extend(from.trial.then_some("--ignore-scripts"));
+        command.push("--");
+        command.extend(self.packages.iter().map(String::as_str));
+        // What it writes down of itself has URLs in it as they are. The task's log has what it prints.
+        let run = set(from.cut_off(Run::new(command)), "logs_max", "0");
+        let mut run = set(run, "prefix", &prefix.to_string_lossy());
+        if let Some(cache) = &from.cache {
+            run = set(run, "cache", &cache.to_string_lossy());
+        }
+        match &from.source {
+            Some(source) => registry(run, source),
+            None => run,
+        }
+    }
+
     /// Removes what an npm that was killed has left of a package: `.NAME-HASH`, under which it keeps the old version
     /// for a moment. npm cannot move the next one there (ENOTEMPTY).
     fn clear_leftovers(&self, name: &str) {
@@ -80,7 +137,31 @@ impl Npm {
 
 /// Sets a setting of npm. It takes small and large letters; an image may have set either.
 fn set(run: Run, name: &str, value: &str) -> Run {
+    let name = name.replace('-', "_");
     run.env(&format!("npm_config_{name}"), value).env(&format!("NPM_CONFIG_{}", name.to_uppercase()), value)
+}
+
+/// Sets where packages come from. npm keeps the URL, in its cache and elsewhere, but not the credentials beside it.
+fn registry(run: Run, url: &str) -> Run {
+    let plain = secret::without_credentials(url);
+    let run = set(run, "registry", &plain);
+    let (Some(credentials), Some((_, place))) = (secret::credentials(url).next(), plain.split_once("://")) else {
+        return run;
+    };
+    let credentials = secret::decoded(credentials);
+    let both = if credentials.contains(':') { credentials } else { format!("{credentials}:") };
+    run.env(&format!("npm_config_//{}/:_auth", trimmed(place)), base64(both.as_bytes()))
+}
+
+/// The newest Node.js that is in the bundle already.
+fn downloaded(bundle: &Path) -> Option<Wish> {
+    let arch = Arch::own().node();
+    let versions = fs::read_dir(bundle.join("nodejs.org/dist")).ok()?.flatten().filter_map(|folder| {
+        let version = folder.file_name().to_str()?.strip_prefix('v')?.to_owned();
+        let archive = folder.path().join(format!("node-v{version}-linux-{arch}.tar.gz"));
+        Some((Version::of(&version)?, version)).filter(|_| archive.is_file())
+    });
+    versions.max().map(|(_, version)| Wish { version, sha256: None })
 }
 
 /// Whether the folders of these packages are there; those that do not say their name are left out.
@@ -150,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn npm_keeps_no_log_and_no_url_with_a_password() {
+        let run = registry(Run::new(["npm"]), "https://me:w%40rd@mirror.example/npm/");
+        assert_eq!(run.environment["npm_config_registry"], "https://mirror.example/npm/");
+        assert_eq!(run.environment["npm_config_//mirror.example/npm/:_auth"], "bWU6d0ByZA==");
+        assert!(run.environment.values().all(|value| !value.contains("w%40rd")), "{:?}", run.environment);
+        let mut bench = Bench::new();
+        bench.tool("npm", "");
+        bench.install(&npm(&bench, &["c"])).unwrap();
+        assert_eq!(bench.calls()[0].variable("npm_config_logs_max"), "0");
+    }
+
+    #[test]
     fn for_everyone_they_go_below_usr_local() {
         let mut bench = Bench::new();
         bench.tool("npm", "");
@@ -204,6 +297,54 @@ mod tests {
         ] {
             assert_eq!(folder(package), expected, "{package}");
         }
+    }
+
+    #[test]
+    fn a_bundle_is_filled_by_the_npm_that_is_here_and_then_the_only_source() {
+        let mut bench = Bench::new();
+        bench.tool("npm", "[ \"$1\" = config ] && echo https://own.example/\nexit 0");
+        let (bundle, part) = (bench.at("bundle"), npm(&bench, &["a@latest"]));
+        assert!(bench.collect(&part, &bundle).unwrap());
+        let calls = bench.calls();
+        assert_eq!(calls[0].command, ["npm", "config", "get", "registry"]);
+        let options = ["--no-fund", "--no-audit", "--no-update-notifier", "--loglevel=error"];
+        for (call, offline) in [(&calls[1], false), (&calls[2], true)] {
+            let mut expected = words(&["npm", "install", "--global"]);
+            expected.extend(words(&options));
+            expected.extend(offline.then(|| "--offline".to_owned()));
+            expected.extend(words(&["--ignore-scripts", "--", "a@latest"]));
+            assert_eq!(call.command, expected);
+            assert_eq!(Path::new(call.variable("npm_config_prefix")), bench.at("work/trial"));
+            assert_eq!(Path::new(call.variable("npm_config_cache")), bench.at("work/packages/cache"));
+            assert_eq!(call.variable("npm_config_logs_max"), "0");
+        }
+        bench.sources.bundle = Some(bundle);
+        bench.install(&part).unwrap();
+        let calls = bench.calls();
+        assert_eq!(calls[0].command[7..], words(&["--offline", "--", "a@latest"]));
+        assert_eq!(calls[0].variable("NPM_CONFIG_REGISTRY"), "https://own.example/");
+        assert_eq!(Path::new(calls[0].variable("NPM_CONFIG_CACHE")), bench.at("work/cache"));
+        assert_eq!(Path::new(calls[0].variable("npm_config_prefix")), bench.home(".local"));
+    }
+
+    #[test]
+    fn without_npm_nothing_is_brought_along_and_that_is_said() {
+        let mut bench = Bench::new();
+        let (bundle, part) = (bench.at("bundle"), npm(&bench, &["a"]));
+        assert!(!bench.collect(&part, &bundle).unwrap());
+        assert!(bench.warnings()[0].contains("no npm"), "{:?}", bench.warnings());
+    }
+
+    #[test]
+    fn the_newest_node_of_the_bundle_fetches_the_packages() {
+        let bench = Bench::new();
+        assert_eq!(downloaded(&bench.at("home")), None);
+        let arch = Arch::own().node();
+        for version in ["22.9.0", "22.11.0"] {
+            bench.file(&format!("nodejs.org/dist/v{version}/node-v{version}-linux-{arch}.tar.gz"), "", 0o644);
+        }
+        bench.file("nodejs.org/dist/v24.0.0/SHASUMS256.txt", "", 0o644);
+        assert_eq!(downloaded(&bench.at("home")).unwrap().version, "22.11.0");
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Installer for Pip {
         }
         let run = self.run(job, options);
         if let Err(failure) = job.run(&run) {
-            return Err(self.explain(job, failure));
+            let failure = self.explain(job, failure);
+            return Err(job.from_bundle(failure));
         }
         Ok(Installed { version: None, files: self.metadata(job) })
     }

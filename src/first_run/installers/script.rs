@@ -69,6 +69,11 @@ impl Installer for Script {
         job.run(&run)?;
         Ok(Installed::default())
     }
+
+    fn collect(&self, job: &mut Job<'_>) -> Result<bool, Failure> {
+        job.warn("nobody knows what a script downloads: if it does, it needs a network when it runs");
+        Ok(true)
+    }
 }
 
 /// How a script is run: by itself if it may be executed and says what by, else by what its first line names, or

@@ -65,10 +65,25 @@ pub struct Release {
 
 /// The step of the config that installs a tool.
 pub fn part<T: Tool + 'static>(version: &Option<String>, sha256: &Option<String>, place: &Place) -> Part {
-    let version = version.as_deref().unwrap_or(T::DEFAULT).to_owned();
-    let wish = Wish { version, sha256: sha256.as_deref().map(str::to_ascii_lowercase) };
-    let installer = Packaged::<T> { wish, tool: PhantomData };
+    let installer = Packaged::<T>::new(wish::<T>(version, sha256));
     Part { path: vec![T::programs(place)], ..Part::main(installer) }
+}
+
+/// What a step of the config asks for.
+#[must_use]
+pub fn wish<T: Tool>(version: &Option<String>, sha256: &Option<String>) -> Wish {
+    let version = version.as_deref().unwrap_or(T::DEFAULT).to_owned();
+    Wish { version, sha256: sha256.as_deref().map(str::to_ascii_lowercase) }
+}
+
+/// Downloads a tool into the bundle that is being filled, if it is not there yet, and unpacks it into the folder of the
+/// task alone. Returns the folder of its programs.
+///
+/// # Errors
+/// As those of installing it.
+pub fn unpacked<T: Tool>(job: &mut Job<'_>, wish: &Wish) -> Result<PathBuf, Failure> {
+    let (_, program) = Packaged::<T>::new(wish.clone()).stage(job)?;
+    Ok(program.parent().unwrap_or(&program).to_owned())
 }
 
 /// Installs a tool.
@@ -77,7 +92,31 @@ struct Packaged<T> {
     tool: PhantomData<T>,
 }
 
+/// A tool that was tried and is still to be put into place.
+struct Staged {
+    /// The program, or the folder that its archive was unpacked to.
+    path: PathBuf,
+    version: String,
+}
+
 impl<T: Tool> Packaged<T> {
+    const fn new(wish: Wish) -> Self {
+        Self { wish, tool: PhantomData }
+    }
+
+    /// Downloads, unpacks and tries it. Returns it, and where its program is.
+    fn stage(&self, job: &mut Job<'_>) -> Result<(Staged, PathBuf), Failure> {
+        let target = Target::own();
+        let (release, file) = self.obtain(job, target)?;
+        let path = match T::STRIP {
+            Some(strip) => job.unpack(&file, &unpack::Options { strip, ..unpack::Options::default() })?,
+            None => file,
+        };
+        let program = if T::STRIP.is_some() { path.join(T::PROGRAM) } else { path.clone() };
+        try_out(job, &format!("{} {}", T::KIND, release.version), &program, target)?;
+        Ok((Staged { path, version: release.version }, program))
+    }
+
     /// Downloads the version that the config asks for.
     fn obtain(&self, job: &mut Job<'_>, target: Target) -> Result<(Release, PathBuf), Failure> {
         job.stage(format!("looking for {} {}", T::KIND, self.wish.version));
@@ -97,17 +136,10 @@ impl<T: Tool> Installer for Packaged<T> {
     }
 
     fn install(&self, job: &mut Job<'_>) -> Result<Installed, Failure> {
-        let target = Target::own();
-        let (release, file) = self.obtain(job, target)?;
-        let staged = match T::STRIP {
-            Some(strip) => job.unpack(&file, &unpack::Options { strip, ..unpack::Options::default() })?,
-            None => file,
-        };
-        let program = if T::STRIP.is_some() { staged.join(T::PROGRAM) } else { staged.clone() };
-        try_out(job, &format!("{} {}", T::KIND, release.version), &program, target)?;
+        let (Staged { path, version }, _) = self.stage(job)?;
         job.stage("putting it into place");
-        let files = T::put(job, &staged, &release.version)?;
-        Ok(Installed { version: Some(release.version), files })
+        let files = T::put(job, &path, &version)?;
+        Ok(Installed { version: Some(version), files })
     }
 
     fn collect(&self, job: &mut Job<'_>) -> Result<bool, Failure> {

@@ -41,6 +41,18 @@ pub fn path(state: &Path, task: &str) -> PathBuf {
     folder(state).join(format!("{task}.log"))
 }
 
+/// A text without these secrets.
+#[must_use]
+pub fn redacted(text: &str, secrets: &[String]) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets {
+        if text.contains(secret.as_str()) {
+            text = text.replace(secret.as_str(), "[hidden]");
+        }
+    }
+    text
+}
+
 impl Log {
     /// Opens the log of a task to write on at its end. What stands in `secrets` is never written.
     ///
@@ -100,13 +112,7 @@ impl Log {
     /// A text without the secrets.
     #[must_use]
     pub fn redacted(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), "[proxy]");
-            }
-        }
-        text
+        redacted(text, &self.secrets)
     }
 
     /// The last lines.
@@ -127,8 +133,8 @@ mod tests {
         let mut log = Log::open(state.path(), "node", secrets).unwrap();
         log.line("connecting to http://me:hunter2@proxy:3128/ as hunter2");
         let text = std::fs::read_to_string(path(state.path(), "node")).unwrap();
-        assert_eq!(text, "connecting to [proxy]/ as [proxy]\n");
-        assert_eq!(log.tail(), ["connecting to [proxy]/ as [proxy]"]);
+        assert_eq!(text, "connecting to [hidden]/ as [hidden]\n");
+        assert_eq!(log.tail(), ["connecting to [hidden]/ as [hidden]"]);
     }
 
     #[test]

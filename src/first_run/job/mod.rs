@@ -16,7 +16,7 @@ pub use self::run::Run;
 pub(super) use self::run::TOLD_TO_END;
 use super::source::Sources;
 use super::{Owner, place, space};
-use crate::fetch::{Failure, checksum, failure, redacted, unpack};
+use crate::fetch::{Failure, Retry, checksum, failure, redacted, unpack};
 use crate::prepare::write::{self, Attributes};
 
 /// The longest text that is fetched, in bytes.
@@ -110,14 +110,15 @@ impl Job<'_> {
     pub fn redirect(&mut self, url: &str) -> Result<String, Failure> {
         self.log(&format!("GET {}", redacted(url)));
         let location = self.sources.client.redirect(url).map_err(|f| self.missing(f))?;
-        self.add_to_bundle(url, ".location", location.as_bytes())?;
+        // As upstream would say it: a mirror is not there where the bundle is used, and its URL may hold a password.
+        self.add_to_bundle(url, ".location", self.sources.published(&location).as_bytes())?;
         Ok(location)
     }
 
     /// Downloads a file, continues what an earlier attempt began, and checks it. Returns where it is: in [`Job::work`],
     /// under the last part of the URL.
     ///
-    /// While a bundle is filled, the file goes there as well.
+    /// While a bundle is filled, the file goes there instead, if it is not there already.
     ///
     /// # Errors
     /// As [`crate::fetch::Client::download`]; too little room on the disk; a wrong checksum, after which what came is
@@ -126,15 +127,20 @@ impl Job<'_> {
         let shown = redacted(&asset.url);
         let name =
             shown.rsplit('/').next().filter(|name| !name.is_empty() && !name.starts_with('.')).unwrap_or("download");
+        let kept = self.in_bundle(&asset.url);
+        if let Some(kept) = kept.as_ref().filter(|kept| is_whole(kept, asset)) {
+            self.log(&format!("{} is there already", kept.display()));
+            return Ok(kept.clone());
+        }
         let to = self.work.join(name);
         self.make_work_folder()?;
         self.stage(format!("downloading {name}"));
         self.log(&format!("GET {shown}"));
         // What is there may be whole already: the attempt that fetched it failed later, or was killed.
-        if !asset.sha256.as_ref().is_some_and(|wanted| checksum::of_file(&to).is_ok_and(|sha256| sha256 == *wanted)) {
+        if !is_whole(&to, asset) {
             self.fetch(asset, name, &to)?;
         }
-        let Some(place) = self.in_bundle(&asset.url) else { return Ok(to) };
+        let Some(place) = kept else { return Ok(to) };
         place::file(&to, &place, 0o644)?;
         Ok(place)
     }
@@ -250,16 +256,46 @@ impl Job<'_> {
         Some(self.bundle?.join(self.sources.bundled(url)?))
     }
 
-    /// What is missing in a bundle was not there when it was filled, or is asked for since.
-    fn missing(&self, failure: Failure) -> Failure {
+    /// What failed where a bundle is installed from, by a program that looked for a network in vain. Another try would
+    /// end in the same way.
+    #[must_use]
+    pub fn not_in_bundle(&self, failure: Failure) -> Failure {
         match &self.sources.bundle {
-            Some(bundle) if failure.hint.is_none() => failure.hint(format!(
-                "fill the bundle again where there is a network: devinit first-run --download-only {}",
-                bundle.display()
-            )),
+            Some(bundle) if failure.retry != Retry::Never => {
+                Failure::permanent(format!("not in the bundle; needs a network: {}", failure.text)).hint(refill(bundle))
+            }
             _ => failure,
         }
     }
+
+    /// What failed with nothing but the bundle, which has something for it: not all, or it fails for another reason.
+    #[must_use]
+    pub fn from_bundle(&self, failure: Failure) -> Failure {
+        match &self.sources.bundle {
+            Some(bundle) if failure.retry != Retry::Never => {
+                Failure::permanent(format!("{} with nothing but the bundle", failure.text))
+                    .hint(format!("if the log says that something is not there, {}", refill(bundle)))
+            }
+            _ => failure,
+        }
+    }
+
+    /// What is missing in a bundle was not there when it was filled, or is asked for since.
+    fn missing(&self, failure: Failure) -> Failure {
+        match &self.sources.bundle {
+            Some(bundle) if failure.hint.is_none() => failure.hint(refill(bundle)),
+            _ => failure,
+        }
+    }
+}
+
+/// Whether a file is there and what it has to be, which only a checksum tells.
+fn is_whole(file: &Path, asset: &Asset) -> bool {
+    asset.sha256.as_ref().is_some_and(|wanted| checksum::of_file(file).is_ok_and(|found| found == *wanted))
+}
+
+fn refill(bundle: &Path) -> String {
+    format!("fill the bundle again where there is a network: devinit first-run --download-only {}", bundle.display())
 }
 
 /// Without a checksum nothing else tells a login page from what was asked for, if the server does not say what it is.

@@ -338,3 +338,19 @@ fn a_folder_without_the_right_to_write_is_named() {
     assert!(failure.text.contains(closed.to_str().unwrap()), "{failure}");
     assert!(root.path().join("staged").exists());
 }
+
+#[test]
+fn nothing_is_copied_through_a_link_that_someone_put_there_meanwhile() {
+    let root = folder();
+    let (staged, victim, target) =
+        (staged_file(root.path(), "new"), root.path().join("victim"), root.path().join("copy"));
+    fs::write(&victim, "precious").unwrap();
+    fs::set_permissions(&victim, Permissions::from_mode(0o600)).unwrap();
+    symlink(&victim, &target).unwrap();
+    assert_eq!(copy_file(&staged, &target).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    assert_eq!(victim.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    fs::remove_file(&target).unwrap();
+    copy_file(&staged, &target).unwrap();
+    assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+}

@@ -129,6 +129,21 @@ fn a_step_is_done_again_for_what_changes_its_result_and_for_nothing_else() {
 }
 
 #[test]
+fn no_password_can_be_guessed_from_a_key() {
+    let key = |name: &str, value: &str| {
+        let mut task = uv();
+        task.own_environment = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        task.key()
+    };
+    assert_eq!(key("DB_PASSWORD", "1234"), key("DB_PASSWORD", "4321"));
+    assert_ne!(key("DB_PASSWORD", "1234"), key("HF_TOKEN", "1234"));
+    assert_ne!(key("LEVEL", "1234"), key("LEVEL", "4321"));
+    let url = |url: &str| task(json!({"url": url})).key();
+    assert_eq!(url("https://me:1234@host/x?v=1"), url("https://me:4321@host/x?v=1"));
+    assert_ne!(url("https://host/x?v=1"), url("https://host/x?v=2"));
+}
+
+#[test]
 fn for_everyone_it_does_not_matter_who_root_is() {
     let system = |name: &str| {
         let mut task = uv();

@@ -1,11 +1,13 @@
 //! The environment of the programs that tasks run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Ground;
 use crate::config::Config;
 use crate::config::first_run::{Proxies, Proxy};
 use crate::config::model::{KeyPlace, KeySource, Password};
+use crate::first_run::trust::can_change;
 use crate::prepare::accounts::Account;
 use crate::prepare::environment::{for_services, merge};
 
@@ -43,6 +45,52 @@ pub(super) fn of_task(base: &Environment, account: &Account, path: &str, own: &E
     environment.extend(variables.map(|(name, value)| (name.to_owned(), value)));
     environment.extend(own.clone());
     environment
+}
+
+/// Variables from which programs learn what to run or to load, and where to keep it: by the beginnings of their names.
+const LEADING: [&str; 22] = [
+    "LD_",
+    "PYTHON",
+    "PIP_",
+    "UV_",
+    "PERL",
+    "RUBY",
+    "GEM_",
+    "NODE_",
+    "NPM_CONFIG_",
+    "BUN_",
+    "GIT_",
+    "XDG_",
+    "PIXI_",
+    "CONDA_",
+    "MAMBA_",
+    "CARGO_",
+    "RUSTUP_",
+    "GOPATH",
+    "GOBIN",
+    "BASH_ENV",
+    "APT_CONFIG",
+    "TMPDIR",
+];
+
+/// Takes from root's environment the variables that lead programs to where the user can change things, as image and
+/// config have them for the user: `PYTHONUSERBASE=/home/peid/.local`. Returns their names. A step may still set them.
+pub(super) fn take_users(environment: &mut Environment, user: &Account) -> Vec<String> {
+    let leads = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        name == "ENV" || LEADING.iter().any(|leading| name.starts_with(leading))
+    };
+    let is_users = |value: &str| {
+        let paths = value.split([':', ' ', '=', ',', ';']).filter(|part| part.starts_with('/'));
+        paths.map(Path::new).any(|path| can_change(user, path))
+    };
+    let taken: Vec<String> = environment
+        .iter()
+        .filter(|(name, value)| leads(name) && is_users(value))
+        .map(|(name, _)| name.clone())
+        .collect();
+    environment.retain(|name, _| !taken.contains(name));
+    taken
 }
 
 /// The variables that programs take proxies from; each stands in small letters as well.

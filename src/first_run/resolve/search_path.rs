@@ -1,10 +1,9 @@
 //! PATH of the tasks: the user's, and root's, on which nothing stands that the user could put a program into.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::first_run::trust::can_change;
 use crate::note::Note;
 use crate::prepare::accounts::Account;
 
@@ -26,10 +25,14 @@ impl SearchPath {
     ) -> Self {
         let inherited = environment.get("PATH").map_or("", String::as_str);
         let inherited = || inherited.split(':').map(Path::new);
-        let (kept, left_out): (Vec<&Path>, Vec<&Path>) = inherited().partition(|folder| !can_write(user, folder));
+        let (kept, left_out): (Vec<&Path>, Vec<&Path>) = inherited().partition(|folder| !can_change(user, folder));
+        // What root's own steps install is needed by others of them. Where an image has given that folder to its user, at
+        // least nothing in it goes before the image's own programs.
+        let (first, last): (Vec<&Path>, Vec<&Path>) =
+            system.iter().map(PathBuf::as_path).partition(|folder| !can_change(user, folder));
         Self {
             user: joined(own.iter().chain(system).map(PathBuf::as_path).chain(inherited())),
-            root: joined(system.iter().map(PathBuf::as_path).chain(kept)),
+            root: joined(first.into_iter().chain(kept).chain(last)),
             left_out: left_out.into_iter().map(|folder| folder.display().to_string()).collect(),
         }
     }
@@ -55,21 +58,4 @@ fn joined<'a>(folders: impl Iterator<Item = &'a Path>) -> String {
         }
     }
     path.join(":")
-}
-
-/// Whether this user can put a program into a folder, by writing to it or by replacing a folder above it. root can do
-/// that anyhow, and is not asked.
-fn can_write(user: &Account, folder: &Path) -> bool {
-    if user.uid == 0 {
-        return false;
-    }
-    // The home may not be there yet.
-    if !folder.is_absolute() || folder.starts_with(&user.home) {
-        return true;
-    }
-    let real = fs::canonicalize(folder).unwrap_or_default();
-    folder.ancestors().chain(real.ancestors()).filter_map(|above| fs::metadata(above).ok()).any(|found| {
-        let group = found.mode() & 0o020 != 0 && user.groups.contains(&found.gid());
-        found.uid() == user.uid || group || found.mode() & 0o002 != 0
-    })
 }

@@ -1,15 +1,26 @@
 //! What must not reach the disk or a screen.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::Task;
 use super::environment::is_proxy;
 use crate::config::Config;
 use crate::config::first_run::{Mirrors, Proxies, Step};
+use crate::fetch::client::base64;
+use crate::note::Note;
+use crate::secret::{self, decoded};
 
 /// Shorter ones are left to the texts around them: without each `a`, no log could be read.
 const SHORTEST: usize = 4;
 
-/// Proxies as they are written and what is in them, and the credentials of other URLs. Longest first, so that a whole
-/// URL goes before a part of it.
+/// The shortest value of a variable that is a secret by its name: `true` and `none` are none.
+const SHORTEST_VALUE: usize = 6;
+
+/// Proxies as they are written and what is in them, the credentials of other URLs, and the values of variables that are
+/// secrets by their names: `${HF_TOKEN}` in a step has become its value by now. Longest first, so that a whole URL goes
+/// before a part of it.
 pub(super) fn all(config: &Config, proxies: &Proxies, tasks: &[Task]) -> Vec<String> {
     let mut secrets = Vec::new();
     for url in [&proxies.http, &proxies.https, &proxies.all].into_iter().flatten() {
@@ -25,10 +36,29 @@ pub(super) fn all(config: &Config, proxies: &Proxies, tasks: &[Task]) -> Vec<Str
     for url in urls(config) {
         of_credentials(url, &mut secrets);
     }
+    of_texts(&serde_json::to_value(&config.first_run.steps).unwrap_or_default(), &mut secrets);
+    tasks.iter().for_each(|task| of_variables(&task.environment, &mut secrets));
     secrets.retain(|secret| secret.len() >= SHORTEST);
     secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     secrets.dedup();
     secrets
+}
+
+/// What is said of credentials that cannot be kept from the disk: pixi and micromamba take channels as arguments only.
+pub(super) fn note(config: &Config) -> Option<Note> {
+    let conda = config.first_run.mirrors.conda.as_ref();
+    let channels = config.first_run.steps.iter().filter_map(|step| match step {
+        Step::Pixi(pixi) if !pixi.global.is_empty() => Some(&pixi.channels),
+        Step::Micromamba(micromamba) if !micromamba.environments.is_empty() => Some(&micromamba.channels),
+        _ => None,
+    });
+    let is_open = |url: &String| secret::credentials(url).next().is_some();
+    channels.into_iter().any(|channels| channels.iter().chain(conda).any(is_open)).then(|| {
+        Note::warning(
+            "the URL of a conda channel or mirror has a password in it: pixi and micromamba show it to all users while \
+             they run, and keep it in their files; give them one that needs none",
+        )
+    })
 }
 
 /// Where the config says that things come from.
@@ -43,6 +73,35 @@ fn urls(config: &Config) -> impl Iterator<Item = &str> {
     mirrors.chain(steps).map(String::as_str)
 }
 
+/// The credentials of URLs anywhere in a step: `git+https://me:word@host/package`.
+fn of_texts(what: &Value, secrets: &mut Vec<String>) {
+    match what {
+        Value::String(text) => of_text(text, secrets),
+        Value::Array(values) => values.iter().for_each(|value| of_texts(value, secrets)),
+        Value::Object(members) => members.values().for_each(|value| of_texts(value, secrets)),
+        _ => {}
+    }
+}
+
+fn of_variables(variables: &BTreeMap<String, String>, secrets: &mut Vec<String>) {
+    for (name, value) in variables.iter().filter(|(name, _)| !is_proxy(name)) {
+        let is_path = value.starts_with('/');
+        if secret::is_by_name(name) && value.len() >= SHORTEST_VALUE && !is_path && !secrets.contains(value) {
+            secrets.push(value.clone());
+        }
+        of_text(value, secrets);
+    }
+}
+
+/// The credentials of the URLs in a text.
+fn of_text(text: &str, secrets: &mut Vec<String>) {
+    for credentials in secret::credentials(text) {
+        if !secrets.iter().any(|known| known == credentials) {
+            forms(credentials, secrets);
+        }
+    }
+}
+
 fn of_proxy(url: &str, secrets: &mut Vec<String>) {
     let url = url.trim();
     secrets.push(url.to_owned());
@@ -54,13 +113,24 @@ fn of_proxy(url: &str, secrets: &mut Vec<String>) {
     }
 }
 
-/// `USER:PASSWORD`, and the password alone, as it is written and as it is meant.
 fn of_credentials(url: &str, secrets: &mut Vec<String>) {
-    let Some(credentials) = split(url).0 else { return };
+    if let Some(credentials) = split(url).0 {
+        forms(credentials, secrets);
+    }
+}
+
+/// `USER:PASSWORD`, and the password alone: as it is written, as it is meant, as others write it, and in the header of
+/// a request, which programs print when they are asked to say more.
+fn forms(credentials: &str, secrets: &mut Vec<String>) {
     let password = credentials.split_once(':').map_or(credentials, |(_, password)| password);
     for text in [credentials, password] {
-        secrets.extend([text.to_owned(), decoded(text)]);
+        let meant = decoded(text);
+        let encoded = encoded(&meant);
+        secrets.extend([text.to_owned(), encoded.to_lowercase(), encoded, meant]);
     }
+    let meant = decoded(credentials);
+    let both = if meant.contains(':') { meant } else { format!("{meant}:") };
+    secrets.push(base64(both.as_bytes()));
 }
 
 /// The credentials and the `HOST:PORT` of a URL, which may lack its scheme.
@@ -74,15 +144,15 @@ fn split(url: &str) -> (Option<&str>, &str) {
     (credentials, rest.split(['/', '?', '#']).next().unwrap_or_default())
 }
 
-/// With `%40` and its like replaced by what they stand for.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = (first == b'%').then(|| after.get(..2)).flatten().filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-        let code = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(code.unwrap_or(first));
-        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
+/// With all but letters, digits and `-._~` as `%40` and its like.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    encoded
 }

@@ -334,6 +334,59 @@ fn root_looks_for_programs_nowhere_where_the_user_can_write() {
 }
 
 #[test]
+fn root_does_without_variables_that_lead_programs_to_what_the_user_can_change() {
+    let config = config(json!({
+        "users": { "peid": {} },
+        "environment": { "PYTHONUSERBASE": "/home/peid/.local", "WORK": "/home/peid/work" },
+        "first_run": { "steps": [
+            { "uv": { "as": "root", "environment": { "GIT_SSH_COMMAND": "ssh -i /home/peid/key" } } },
+            { "node": {} },
+        ] },
+    }));
+    let image = [
+        ("LD_LIBRARY_PATH", "/usr/lib:/home/peid/lib"),
+        ("NODE_OPTIONS", "--require=/home/peid/hook.js"),
+        ("npm_config_prefix", "/home/peid/.npm"),
+        ("PYTHONPATH", "/usr/lib/python3"),
+        ("UV_NO_PROGRESS", "1"),
+    ];
+    let found = resolved(&config, &image);
+    let roots = &task(&found, "uv").environment;
+    let taken = ["LD_LIBRARY_PATH", "NODE_OPTIONS", "PYTHONUSERBASE", "npm_config_prefix"];
+    for name in taken {
+        assert!(!roots.contains_key(name), "{name}");
+        assert!(task(&found, "node").environment.contains_key(name), "{name}");
+        assert!(found.notes[0].text.contains(name), "{:?}", found.notes);
+    }
+    for kept in ["PYTHONPATH", "UV_NO_PROGRESS", "WORK", "GIT_SSH_COMMAND"] {
+        assert!(roots.contains_key(kept), "{kept}");
+    }
+}
+
+#[test]
+fn a_file_of_the_users_that_root_runs_is_told() {
+    let found = resolved(
+        &steps(json!([
+            { "script": { "name": "a", "path": "/home/peid/setup.sh", "as": "root" } },
+            { "script": { "name": "b", "path": "/usr/bin/true", "as": "root" } },
+            { "script": { "name": "c", "path": "~/setup.sh" } },
+            { "pip": { "name": "d", "requirements": ["~/r.txt", "/home/peid/r.txt"], "as": "root" } },
+        ])),
+        &[("PATH", "/usr/bin")],
+    );
+    let told: Vec<&str> = found.notes.iter().map(|note| note.text.split(',').next().unwrap()).collect();
+    assert_eq!(told, ["a runs as root with /home/peid/setup.sh", "d runs as root with /home/peid/r.txt"]);
+    let from = |bundle: &str, run_as: &str| {
+        let config = config(json!({ "users": { "peid": {} }, "first_run": {
+            "bundle": bundle, "steps": [{ "uv": { "as": run_as } }],
+        } }));
+        resolved(&config, &[("PATH", "/usr/bin")]).notes.iter().any(|note| note.text.contains("root installs from"))
+    };
+    assert!(from("/home/peid/bundle", "root"));
+    assert!(!from("/home/peid/bundle", "user") && !from("/usr/share/bundle", "root"));
+}
+
+#[test]
 fn a_task_has_the_containers_variables_the_configs_its_users_and_its_own_in_this_order() {
     let config = config(json!({
         "users": { "peid": { "password": { "env": "PW" }, "authorized_keys": [{ "env": "MY_KEYS" }] } },
@@ -471,6 +524,49 @@ fn secrets_are_proxies_as_a_whole_and_in_parts_and_the_credentials_of_urls() {
     }
     assert!(secrets.is_sorted_by(|a, b| a.len() >= b.len()), "{secrets:?}");
     assert_eq!(known.len(), secrets.len(), "each once");
+}
+
+#[test]
+fn what_variables_and_packages_bring_along_is_kept_secret_in_each_of_its_forms() {
+    let config = config(json!({
+        "environment": { "HF_TOKEN": "hf_abcdefgh", "MY_KEY_FILE": "/etc/key", "USE_KEYRING": "false" },
+        "first_run": { "steps": [
+            { "pip": { "packages": ["x @ git+https://bot:p%40ss%2Fw@git.example/x"] } },
+            { "script": { "run": "curl -u x https://scripttoken@s.example", "environment": { "DB_PASSWORD": "swordfish" } } },
+        ] },
+    }));
+    let secrets = resolved(&config, &[("PIP_EXTRA_INDEX_URL", "https://i:indexword@pypi.example/simple")]).secrets;
+    for secret in [
+        "hf_abcdefgh",
+        "swordfish",
+        "i:indexword",
+        "indexword",
+        "scripttoken",
+        "p%40ss%2Fw",
+        "p%40ss%2fw",
+        "p@ss/w",
+        "Ym90OnBAc3Mvdw==",
+        "c2NyaXB0dG9rZW46",
+    ] {
+        assert!(secrets.iter().any(|found| found == secret), "{secret}: {secrets:?}");
+    }
+    for harmless in ["/etc/key", "false", "git.example", "pypi.example"] {
+        assert!(!secrets.iter().any(|found| found == harmless), "{harmless}");
+    }
+}
+
+#[test]
+fn a_password_that_a_tool_would_keep_on_the_disk_is_told() {
+    let noted = |conda: &str, steps: Value| {
+        let config = config(json!({ "first_run": { "mirrors": { "conda": conda }, "steps": steps } }));
+        resolved(&config, &[]).notes.iter().any(|note| note.text.contains("has a password in it"))
+    };
+    assert!(noted("https://me:word@c.example", json!([{ "pixi": { "global": ["jq"] } }])));
+    assert!(!noted("https://me:word@c.example", json!([{ "uv": {} }])));
+    assert!(!noted("https://c.example", json!([{ "pixi": { "global": ["jq"] } }])));
+    let channel =
+        json!([{ "micromamba": { "environments": { "a": ["jq"] }, "channels": ["https://t0k@c.example/x"] } }]);
+    assert!(noted("https://c.example", channel));
 }
 
 #[test]

@@ -46,7 +46,16 @@ impl Changes {
 }
 
 impl Seen {
+    /// Whether nothing is new: with hundreds of tasks that is so for nearly all of them, each time.
+    fn is_up_to_date(&self, task: &TaskProgress) -> bool {
+        let same = (self.state, self.attempts, self.warnings) == (task.state, task.attempts, task.warnings.len());
+        same && task.state != State::Running
+    }
+
     fn changes<'a>(&mut self, task: &'a TaskProgress) -> Vec<Change<'a>> {
+        if self.is_up_to_date(task) {
+            return Vec::new();
+        }
         let mut changes = Vec::new();
         let begun = task.attempts > self.attempts;
         if begun {

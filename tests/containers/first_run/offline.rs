@@ -3,11 +3,12 @@
 use super::{BY_HAND, assert_all_done, config, container, finished, first_run, users};
 use crate::support::{Mirror, Volume, seconds};
 
-const STEPS: [&str; 6] = [
-    "uv: {}",
+const STEPS: [&str; 7] = [
+    "uv: {tools: [devinit-abacus]}",
     "micromamba: {}",
     "pixi: {}",
-    "node: {version: lts}",
+    "node: {version: lts, global: [devinit-parrot]}",
+    "bun: {global: ['@devinit-test/greeter']}",
     "download: {name: clash-rs, github: Watfaq/clash-rs, asset: 'clash-rs-{arch}-unknown-linux-gnu', to: ~/clash, mode: '0755'}",
     "script: {run: 'echo made >~/made'}",
 ];
@@ -31,9 +32,12 @@ fn what_was_downloaded_only_is_installed_without_a_network() {
     let section = first_run("bundle: /bundle", &STEPS);
     let offline = container(&users(&section)).volume(&bundle, "/bundle").option("--network=none").run();
     assert_all_done(&finished(&offline, seconds(120)));
-    let tools = "set -e; uv --version | cut -d' ' -f1-2; micromamba --version; pixi --version; node --version; ~/clash -v; cat ~/made";
+    let tools = "set -e; uv --version | cut -d' ' -f1-2; micromamba --version; pixi --version; node --version; ~/clash -v; cat ~/made; abacus; parrot now; greeter now";
     let said = offline.exec_as("peid", ["bash", "-lc", tools]).success();
-    assert_eq!(said, "uv 0.12.5\n2.3.2\npixi 0.77.0\nv24.19.0\nclash-rs 0.10.8\nmade");
+    assert_eq!(
+        said,
+        "uv 0.12.5\n2.3.2\npixi 0.77.0\nv24.19.0\nclash-rs 0.10.8\nmade\nabacus counts\nparrot says now\nhello from greeter now"
+    );
     assert_eq!(offline.sh("find /bundle -type f | wc -l"), first, "the bundle is only read");
 }
 

@@ -50,7 +50,7 @@ fn a_file_of_certificates_that_cannot_be_used_is_named() {
     client.settings.certificates.push("/nonexistent/ca.pem".into());
     let failure = client.text("https://127.0.0.1:1/", 10).unwrap_err();
     assert_eq!(failure.retry, Retry::Never);
-    assert!(failure.text.contains("cannot read /nonexistent/ca.pem"), "{failure}");
+    assert!(failure.text.contains("there is no file /nonexistent/ca.pem"), "{failure}");
 }
 
 #[test]

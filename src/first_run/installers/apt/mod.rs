@@ -18,12 +18,15 @@ use crate::first_run::{Installed, Installer, Job, Place};
 
 /// The age from which the lists of packages are fetched anew.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
-/// Waits for another apt, keeps changed configuration files as they are, and writes plain text.
-const OPTIONS: [&str; 10] = [
+/// Waits for another apt, tells of lists that could not be fetched (without that `update` ends well with no network at
+/// all), keeps changed configuration files as they are, and writes plain text.
+const OPTIONS: [&str; 12] = [
     "-o",
     "DPkg::Lock::Timeout=300",
     "-o",
     "Acquire::Retries=3",
+    "-o",
+    "APT::Update::Error-Mode=any",
     "-o",
     "Dpkg::Use-Pty=0",
     "-o",
@@ -68,7 +71,8 @@ impl Installer for Apt {
         self.make_known(job)?;
         job.stage("installing packages");
         job.run(&self.install_run(&[])).map_err(|failure| {
-            failure.context("apt-get install").hint("the log says why; `apt-get -f install` mends broken dependencies")
+            let hint = "the log says why; `apt-get -f install` mends broken dependencies";
+            job.not_in_bundle(failure.context("apt-get install").hint(hint))
         })?;
         Ok(Installed { version: None, files: self.traces(&before) })
     }
@@ -134,7 +138,7 @@ impl Apt {
                 job.warn(format!("{failure}; going on with the lists of packages that are there"));
                 Ok(())
             }
-            (Err(_), Err(failure)) => Err(failure),
+            (Err(_), Err(failure)) => Err(job.not_in_bundle(failure)),
             // It reads nothing but files: another try would end in the same way.
             (Err(_), Ok(_)) => Err(Failure::permanent(
                 "apt-get knows no way to install these packages: a name is wrong, or they are in conflict",
@@ -325,6 +329,17 @@ mod tests {
         image.apt("exit 100");
         let failure = image.bench.install(&part).unwrap_err();
         assert!(failure.retry == Retry::Soon && failure.text.contains("apt-get update"), "{failure}");
+    }
+
+    #[test]
+    fn with_a_bundle_a_missing_network_is_named_and_not_waited_for() {
+        let mut image = Image::new();
+        image.bench.sources.bundle = Some(image.bench.at("bundle"));
+        image.apt("exit 100");
+        let part = image.part(&["tmux"]);
+        let failure = image.bench.install(&part).unwrap_err();
+        assert!(failure.text.starts_with("not in the bundle; needs a network: apt-get update"), "{failure}");
+        assert_eq!(failure.retry, Retry::Never);
     }
 
     #[test]

@@ -239,7 +239,11 @@ impl Repository {
             .env("GIT_HTTP_LOW_SPEED_TIME", "60");
         let substitutes = self.remote.substitutes(&job.sources.mirrors, self.bundle(job).as_deref());
         let run = remote::substitute(run, job.environment, &substitutes);
-        let printed = job.run(&run).map_err(|failure| failure.context(format!("git {action}")))?;
+        let printed = job.run(&run).map_err(|failure| {
+            let failure = failure.context(format!("git {action}"));
+            // With the file of the bundle it has all that it needs.
+            if self.bundle(job).is_some() { failure } else { job.not_in_bundle(failure) }
+        })?;
         Ok(printed.trim_end().to_owned())
     }
 

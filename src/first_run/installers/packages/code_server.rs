@@ -37,8 +37,9 @@ impl Installer for Extensions {
         require(job, "code-server", "the step `code-server` itself brings it: run that first")?;
         for extension in &self.0 {
             job.stage(format!("installing {extension}"));
-            job.run(&Run::new(["code-server", "--install-extension", extension]))
-                .map_err(|failure| failure.context(format!("code-server --install-extension {extension}")))?;
+            job.run(&Run::new(["code-server", "--install-extension", extension])).map_err(|failure| {
+                job.not_in_bundle(failure.context(format!("code-server --install-extension {extension}")))
+            })?;
         }
         Ok(Installed { version: None, files: vec![folder(job)] })
     }

@@ -71,7 +71,8 @@ impl Installer for Environment {
         let action = if exists { "install" } else { "create" };
         let command = ["micromamba", action, "-y", "-q"].into_iter().chain(self.arguments(&channels));
         let run = Run::new(command).env("MAMBA_ROOT_PREFIX", self.root.to_string_lossy());
-        job.run(&run).map_err(|failure| failure.context(format!("micromamba {action} -n {}", self.name)))?;
+        job.run(&run)
+            .map_err(|failure| job.not_in_bundle(failure.context(format!("micromamba {action} -n {}", self.name))))?;
         Ok(Installed::default())
     }
 

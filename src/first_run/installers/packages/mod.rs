@@ -17,7 +17,7 @@ pub use uv::{uv_python, uv_tools};
 use std::path::PathBuf;
 
 use super::command::trimmed;
-use super::npm;
+use super::{node, npm, tool};
 use crate::config::first_run::{Mirrors, Node};
 use crate::first_run::task::Part;
 use crate::first_run::{Installer, Place};
@@ -25,8 +25,9 @@ use crate::first_run::{Installer, Place};
 /// `global` of a step `node`.
 #[must_use]
 pub fn node(step: &Node, place: &Place) -> Option<Part> {
+    let wish = || Some(tool::wish::<node::Node>(&step.version, &step.sha256));
     // The step itself comes first anyhow: `node` would only say once more what it needs.
-    some(&step.global, || Part { suffix: "global".to_owned(), after: &[], ..npm::global(&step.global, place) })
+    some(&step.global, || Part { suffix: "global".to_owned(), after: &[], ..npm::global(&step.global, wish(), place) })
 }
 
 /// A part, if it has anything to do.

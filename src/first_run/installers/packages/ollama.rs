@@ -58,7 +58,7 @@ impl Installer for Models {
             if let Some(server) = &server {
                 run = run.env("OLLAMA_HOST", server.address.to_string());
             }
-            job.run(&run).map_err(|failure| failure.context(format!("ollama pull {model}")))?;
+            job.run(&run).map_err(|failure| job.not_in_bundle(failure.context(format!("ollama pull {model}"))))?;
             installed.files.extend(Some(manifest(&folder(job), model)).filter(|path| path.exists()));
         }
         Ok(installed)

@@ -54,7 +54,7 @@ impl Installer for Pixi {
             .env("PIXI_NO_PROGRESS", "true")
             .env("PIXI_COLOR", "never")
             .env("NO_COLOR", "1");
-        job.run(&run).map_err(|failure| failure.context("pixi global install"))?;
+        job.run(&run).map_err(|failure| job.not_in_bundle(failure.context("pixi global install")))?;
         Ok(Installed::default())
     }
 

@@ -1,10 +1,13 @@
 //! `uv python install` and `uv tool install`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::super::cache::{self, Kind, Packages};
 use super::super::command::{refuse_options, require, shown, trimmed};
+use super::super::tool::{self, Wish};
+use super::super::uv;
 use super::{part, some};
 use crate::config::first_run::Uv as Config;
 use crate::fetch::Failure;
@@ -15,28 +18,42 @@ use crate::first_run::{Installed, Installer, Job, Place};
 /// Where uv's Python builds are, below a mirror of GitHub.
 const PYTHON_BUILDS: &str = "astral-sh/python-build-standalone/releases/download";
 
+/// The folders of a bundle.
+const PYTHON: &str = "uv-python";
+const TOOLS: &str = "uv";
+/// Where uv remembers requests, below its cache.
+const REQUESTS: &[&str] = &["simple-", "wheels-"];
+
 struct Python {
     versions: Vec<String>,
     place: Place,
+    /// The uv of the step.
+    uv: Wish,
 }
 
 struct Tools {
     packages: Vec<String>,
     place: Place,
+    /// The uv of the step.
+    uv: Wish,
 }
 
 /// `python` of a step `uv`.
 #[must_use]
 pub fn uv_python(step: &Config, place: &Place) -> Option<Part> {
-    let python = || Python { versions: step.python.clone(), place: place.clone() };
+    let python = || Python { versions: step.python.clone(), place: place.clone(), uv: wish(step) };
     some(&step.python, || part("python", Some(place.bin()), python()))
 }
 
 /// `tools` of a step `uv`.
 #[must_use]
 pub fn uv_tools(step: &Config, place: &Place) -> Option<Part> {
-    let tools = || Tools { packages: step.tools.clone(), place: place.clone() };
+    let tools = || Tools { packages: step.tools.clone(), place: place.clone(), uv: wish(step) };
     some(&step.tools, || part("tools", Some(place.bin()), tools()))
+}
+
+fn wish(step: &Config) -> Wish {
+    tool::wish::<uv::Uv>(&step.version, &step.sha256)
 }
 
 impl Installer for Python {
@@ -50,14 +67,38 @@ impl Installer for Python {
 
     fn install(&self, job: &mut Job<'_>) -> Result<Installed, Failure> {
         check(job, &self.versions)?;
-        let command = ["python", "install", "--"].into_iter().chain(self.versions.iter().map(String::as_str));
-        let run = uv(job, &self.place, command);
-        job.run(&run).map_err(|failure| failure.context("uv python install"))?;
+        let mirror = job.sources.mirrors.github.clone();
+        cache::install(job, PYTHON, mirror.as_deref(), |job, packages| self.add(job, packages, None))?;
         Ok(Installed { version: None, files: self.interpreters(job) })
+    }
+
+    fn collects_with_a_tool(&self) -> bool {
+        true
+    }
+
+    fn collect(&self, job: &mut Job<'_>) -> Result<bool, Failure> {
+        refuse_options(&self.versions)?;
+        let uv = tool::unpacked::<uv::Uv>(job, &self.uv)?;
+        let kind = Kind { name: PYTHON, source: None, requests: &[] };
+        cache::collect(job, &kind, |job, packages, folder| self.add(job, packages, Some((&uv, folder))))
     }
 }
 
 impl Python {
+    /// `trial`: where uv is, and where it shall install to.
+    fn add(&self, job: &mut Job<'_>, from: &Packages, trial: Option<(&Path, &Path)>) -> Result<(), Failure> {
+        let command = ["python", "install"].into_iter().chain(from.offline.then_some("--offline")).chain(["--"]);
+        let command = command.chain(self.versions.iter().map(String::as_str));
+        let mut run = from.cut_off(uv(job, &self.place, command));
+        if let Some(cache) = &from.cache {
+            run = run.env("UV_PYTHON_CACHE_DIR", cache.to_string_lossy());
+        }
+        if let Some((uv, folder)) = trial {
+            run = elsewhere(run, job, uv, folder);
+        }
+        job.run(&run).map(drop).map_err(|failure| failure.context("uv python install"))
+    }
+
     /// The interpreters that now are there. `--system` leaves out virtual environments.
     fn interpreters(&self, job: &mut Job<'_>) -> Vec<PathBuf> {
         let find = |version: &String| {
@@ -83,23 +124,75 @@ impl Installer for Tools {
         check(job, &self.packages)?;
         let run = uv(job, &self.place, ["tool", "dir"]);
         let folder = PathBuf::from(job.run(&run)?.trim());
-        let mut installed = Installed::default();
-        for package in &self.packages {
-            job.stage(format!("installing {}", shown([package.as_str()])));
-            let environment = name(package).map(|name| folder.join(name));
-            let mut command = vec!["tool", "install"];
-            // One that was killed has left programs which the next one would not write over by itself.
-            if environment.as_ref().is_some_and(|path| path.exists() && !path.join("uv-receipt.toml").exists()) {
-                command.push("--force");
-            }
-            command.extend(["--", package]);
-            let run = uv(job, &self.place, command);
-            job.run(&run)
-                .map_err(|failure| failure.context(format!("uv tool install {}", shown([package.as_str()]))))?;
-            installed.files.extend(environment.filter(|path| path.exists()));
-        }
-        Ok(installed)
+        let mirror = job.sources.mirrors.pypi.clone();
+        cache::install(job, TOOLS, mirror.as_deref(), |job, packages| {
+            self.packages.iter().try_for_each(|package| {
+                job.stage(format!("installing {}", shown([package.as_str()])));
+                // One that was killed has left programs which the next one would not write over by itself.
+                let there = name(package).map(|name| folder.join(name)).filter(|path| path.exists());
+                let force = there.is_some_and(|path| !path.join("uv-receipt.toml").exists());
+                self.add(job, packages, package, force, None)
+            })
+        })?;
+        let environments = self.packages.iter().filter_map(|package| Some(folder.join(name(package)?)));
+        Ok(Installed { version: None, files: environments.filter(|path| path.exists()).collect() })
     }
+
+    fn collects_with_a_tool(&self) -> bool {
+        true
+    }
+
+    fn collect(&self, job: &mut Job<'_>) -> Result<bool, Failure> {
+        refuse_options(&self.packages)?;
+        let uv = tool::unpacked::<uv::Uv>(job, &self.uv)?;
+        let mirror = job.sources.mirrors.pypi.clone();
+        let kind = Kind { name: TOOLS, source: mirror.as_deref(), requests: REQUESTS };
+        cache::collect(job, &kind, |job, packages, folder| {
+            let mut all = self.packages.iter();
+            all.try_for_each(|package| self.add(job, packages, package, false, Some((&uv, folder))))
+        })
+    }
+}
+
+impl Tools {
+    /// `trial`: where uv is, and where it shall install to.
+    fn add(
+        &self,
+        job: &mut Job<'_>,
+        from: &Packages,
+        package: &str,
+        force: bool,
+        trial: Option<(&Path, &Path)>,
+    ) -> Result<(), Failure> {
+        let options = force.then_some("--force").into_iter().chain(from.offline.then_some("--offline"));
+        let command = ["tool", "install"].into_iter().chain(options).chain(["--", package]);
+        let mut run = from.cut_off(uv(job, &self.place, command));
+        if let Some(cache) = &from.cache {
+            run = run.env("UV_CACHE_DIR", cache.to_string_lossy());
+        }
+        if let Some(index) = &from.source {
+            // The second is what uv called it before 0.4.23.
+            run = run.env("UV_DEFAULT_INDEX", index).env("UV_INDEX_URL", index);
+        }
+        if let Some((uv, folder)) = trial {
+            run = elsewhere(run, job, uv, folder);
+        }
+        let context = || format!("uv tool install {}", shown([package]));
+        job.run(&run).map(drop).map_err(|failure| failure.context(context()))
+    }
+}
+
+/// With the uv of a folder, and with all that it installs in another one.
+fn elsewhere(run: Run, job: &Job<'_>, uv: &Path, folder: &Path) -> Run {
+    let path = job.environment.get("PATH").map_or("", String::as_str);
+    let folders = [
+        ("UV_TOOL_DIR", "tools"),
+        ("UV_TOOL_BIN_DIR", "bin"),
+        ("UV_PYTHON_INSTALL_DIR", "python"),
+        ("UV_PYTHON_BIN_DIR", "bin"),
+    ];
+    let run = run.env("PATH", format!("{}:{path}", uv.display()));
+    folders.into_iter().fold(run, |run, (name, below)| run.env(name, folder.join(below).to_string_lossy()))
 }
 
 fn check(job: &Job<'_>, names: &[String]) -> Result<(), Failure> {
@@ -120,13 +213,8 @@ fn uv<'a>(job: &Job<'_>, place: &Place, arguments: impl IntoIterator<Item = &'a 
             run = run.env(name, place.share().join(folder).to_string_lossy());
         }
     }
-    let mirrors = &job.sources.mirrors;
-    if let Some(mirror) = &mirrors.github {
-        run = run.env("UV_PYTHON_INSTALL_MIRROR", format!("{}/{PYTHON_BUILDS}", trimmed(mirror)));
-    }
-    match &mirrors.pypi {
-        // The second is what uv called it before 0.4.23.
-        Some(mirror) => run.env("UV_DEFAULT_INDEX", mirror).env("UV_INDEX_URL", mirror),
+    match &job.sources.mirrors.github {
+        Some(mirror) => run.env("UV_PYTHON_INSTALL_MIRROR", format!("{}/{PYTHON_BUILDS}", trimmed(mirror))),
         None => run,
     }
 }

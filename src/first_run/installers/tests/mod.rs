@@ -351,11 +351,40 @@ fn what_was_collected_is_enough_to_install_from() {
         assert_eq!(world.with_job(Some(&bundle), |job| part.installer.collect(job)), Ok(true));
     }
     assert_eq!(world.tree(), [""; 0], "nothing is installed");
-    fs::remove_dir_all(world.path("mirror")).unwrap();
+    // Once more, it fetches nothing that is there.
     fs::remove_dir_all(world.path("work")).unwrap();
+    world.remove_archives();
+    for step in &steps {
+        let part = parts(step, &world.place).remove(0);
+        assert_eq!(world.with_job(Some(&bundle), |job| part.installer.collect(job)), Ok(true));
+    }
+    fs::remove_dir_all(world.path("mirror")).unwrap();
+    let _ = fs::remove_dir_all(world.path("work"));
     world.sources = Sources { bundle: Some(bundle), ..Sources::default() };
     let versions = steps.map(|step| world.install(&step).unwrap().version.unwrap());
     assert_eq!(versions, ["0.12.5", "24.19.0"]);
+}
+
+/// A uv that has a package once it was asked for it with a network.
+const UV_WITH_TOOLS: &str = "#!/bin/sh
+[ \"$1\" = tool ] || { echo uv; exit; }
+case \"$*\" in
+    *--offline*) mkdir -p \"$UV_TOOL_DIR\" && cp \"$UV_CACHE_DIR/package\" \"$UV_TOOL_DIR\" ;;
+    *) echo content >\"$UV_CACHE_DIR/package\" ;;
+esac";
+
+#[test]
+fn what_a_tool_installs_is_collected_with_the_tool_of_the_bundle() {
+    let mut world = World::new();
+    publish_uv(&world, UV_WITH_TOOLS);
+    let bundle = world.path("bundle");
+    let step = Step::Uv(config::Uv { tools: vec!["x".to_owned()], ..config::Uv::default() });
+    let part = parts(&step, &world.place).remove(1);
+    assert!(part.installer.collects_with_a_tool());
+    assert_eq!(world.with_job(Some(&bundle), |job| part.installer.collect(job)), Ok(true));
+    let kept = fs::read_dir(bundle.join("uv")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::read_to_string(kept.join("cache/package")).unwrap(), "content\n");
+    assert_eq!(world.tree(), [""; 0], "nothing is installed");
 }
 
 #[test]

@@ -122,6 +122,12 @@ impl World {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What is left of the mirror are the lists and checksums.
+    pub(super) fn remove_archives(&self) {
+        let mut find = std::process::Command::new("find");
+        assert!(find.arg(self.path("mirror")).args(["-name", "*.tar.gz", "-delete"]).status().unwrap().success());
+    }
+
     /// Everything below the place, as paths.
     pub(super) fn tree(&self) -> Vec<String> {
         fn walk(folder: &Path, base: &Path, found: &mut Vec<String>) {
