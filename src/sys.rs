@@ -113,6 +113,18 @@ fn change_mask(how: libc::c_int, set: SignalSet) -> io::Result<SignalSet> {
     Ok(SignalSet(old))
 }
 
+/// Stops this process as Ctrl-Z does, if there is a shell that can continue it, although SIGTSTP is blocked. Returns once it
+/// is continued.
+///
+/// # Errors
+/// Those of kill(2) and rt_sigprocmask(2), which have none for these arguments.
+pub fn suspend() -> io::Result<()> {
+    kill(Pid::try_from(std::process::id()).unwrap_or_default(), libc::SIGTSTP)?;
+    // Let through, it stops this process before the call returns.
+    let mask = change_mask(libc::SIG_UNBLOCK, SignalSet(1 << (libc::SIGTSTP - 1)))?;
+    set_mask(mask).map(drop)
+}
+
 /// A descriptor from which every blocked signal is read with [`next_signal`].
 ///
 /// # Errors

@@ -68,7 +68,7 @@ pub fn io(what: impl fmt::Display) -> impl FnOnce(std::io::Error) -> Failure {
         let failure = Failure::permanent(format!("{what}: {error}"));
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                failure.hint("make room and run it again")
+                failure.hint("make room and run it again; `df -h` and `df -i` tell what is short")
             }
             std::io::ErrorKind::ReadOnlyFilesystem => {
                 failure.hint("mount a volume there, or start the container without --read-only")

@@ -188,7 +188,7 @@ fn unexpected(status: nix::Result<WaitStatus>) -> Failure {
         Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => Failure::passing("its worker was killed by SIGKILL")
             .hint("if nobody did that, the container's memory limit did"),
         Ok(WaitStatus::Signaled(_, signal, _)) => Failure::passing(format!("its worker was killed by {signal}")),
-        _ => Failure::passing("its worker ended without a word"),
+        _ => Failure::passing("its worker ended without a word").hint("is there a limit of processes or of memory?"),
     }
 }
 

@@ -19,6 +19,8 @@ use crate::sys;
 
 /// The longest progress that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
+/// Its name in the state folder.
+const FILE: &str = "lock";
 
 /// The file of a run.
 pub struct Lock {
@@ -39,8 +41,13 @@ impl Lock {
             open_as(account.uid, account.gid, &account.groups, &state)
         };
         let what = format!("{} cannot write to {}", account.name, state.display());
+        let errno = opened.as_ref().err().and_then(io::Error::raw_os_error);
         let file = opened.map_err(failure::io(what)).map_err(|failure| {
-            let hint = format!("is {} there, and does it belong to {}?", owner.place.base.display(), account.name);
+            let hint = if is_no_file(errno) {
+                format!("{} is no file: remove it", state.join(FILE).display())
+            } else {
+                format!("is {} there, and does it belong to {}?", owner.place.base.display(), account.name)
+            };
             if failure.hint.is_none() { failure.hint(hint) } else { failure }
         })?;
         Ok(Self { file })
@@ -55,7 +62,7 @@ impl Lock {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
             // There is nobody to exclude where nobody can be: better than never to install anything.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
+            Err(TryLockError::Error(error)) if is_without_locks(&error) => Ok(true),
             Err(TryLockError::Error(error)) => Err(failure::io("failed to lock the first run")(error)),
         }
     }
@@ -76,6 +83,16 @@ impl Lock {
     }
 }
 
+/// Whether something else has the name of the file.
+fn is_no_file(errno: Option<i32>) -> bool {
+    matches!(errno, Some(libc::EISDIR | libc::EINVAL | libc::ELOOP | libc::ENXIO))
+}
+
+/// Whether it is a file system without locks, or one whose server keeps none (NFS).
+fn is_without_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(libc::ENOLCK)
+}
+
 fn open(state: &Path) -> io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o755).create(state)?;
     let file = OpenOptions::new()
@@ -85,7 +102,7 @@ fn open(state: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(0o644)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(state.join("lock"))?;
+        .open(state.join(FILE))?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::from_raw_os_error(libc::EINVAL)) }
 }
 
@@ -147,6 +164,23 @@ mod tests {
         }
         drop(first);
         assert!(second.take().unwrap());
+    }
+
+    #[test]
+    fn what_has_its_name_and_is_no_file_is_told() {
+        let home = home();
+        let owner = owner(home.path(), geteuid().as_raw());
+        let path = owner.place.state().join(FILE);
+        std::fs::create_dir_all(&path).unwrap();
+        let hint = Lock::open(&owner).err().unwrap().hint.unwrap();
+        assert_eq!(hint, format!("{} is no file: remove it", path.display()));
+    }
+
+    #[test]
+    fn a_server_that_keeps_no_locks_keeps_nobody_from_installing() {
+        assert!(is_without_locks(&io::Error::from_raw_os_error(libc::ENOLCK)));
+        assert!(is_without_locks(&io::Error::from_raw_os_error(libc::EOPNOTSUPP)));
+        assert!(!is_without_locks(&io::Error::from_raw_os_error(libc::EIO)));
     }
 
     #[test]

@@ -269,6 +269,10 @@ impl Coordinator<'_> {
     }
 
     fn signal(&mut self, signal: i32) {
+        if signal == libc::SIGTSTP {
+            // Steps go on, in sessions of their own. That a terminal cannot be given back is no reason to end.
+            let _ = sys::suspend();
+        }
         if matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
             let again = self.stopped_by.replace(signal).is_some();
             if again {

@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, geteuid, setsid};
 use serde::{Deserialize, Serialize};
 
-use super::job::{IN_COMMAND, Job, Log, Report};
+use super::job::{IN_COMMAND, Job, Log, Report, TOLD_TO_END};
 use super::source::Sources;
 use super::{Installed, Record, Task, certificates, record, trust};
 use crate::fetch::{Failure, failure};
@@ -114,8 +114,11 @@ fn watch(lifeline: &PipeReader, signals: &OwnedFd) {
         }
         while let Some(signal) = sys::next_signal(signals) {
             // A program that it waits for has got the same signal, and may want to end well.
-            if signal == libc::SIGTERM && !IN_COMMAND.load(Ordering::SeqCst) {
-                sys::exit_now(128 + libc::SIGTERM);
+            if signal == libc::SIGTERM {
+                if !IN_COMMAND.load(Ordering::SeqCst) {
+                    sys::exit_now(128 + libc::SIGTERM);
+                }
+                let _ = TOLD_TO_END.set(Instant::now());
             }
         }
     }

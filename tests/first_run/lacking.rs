@@ -5,6 +5,7 @@ use std::os::unix::fs::chown;
 use super::world::World;
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn what_is_for_everyone_is_done_although_the_home_cannot_be_written_to() {
     let world = World::new();
     chown(&world.home, Some(4000), Some(4000)).unwrap();
@@ -19,6 +20,7 @@ fn what_is_for_everyone_is_done_although_the_home_cannot_be_written_to() {
 }
 
 #[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
 fn a_limit_of_processes_is_the_reason_that_is_told() {
     let world = World::new();
     let config = world.config(&["script: {run: 'true', retries: 0}"]);

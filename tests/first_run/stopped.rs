@@ -12,6 +12,24 @@ const LENGTH: usize = 3_000_000;
 /// Two seconds that a step has to end well, and time for a busy machine.
 const SOON: Duration = Duration::from_millis(3500);
 
+#[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
+fn a_run_that_is_suspended_goes_on_when_it_is_continued() {
+    let world = World::new();
+    let step = "script: {run: 'echo >~/begun; sleep 0.3; echo done >~/done'}";
+    let running = world.container.start(&world.config(&[step]), &[]);
+    eventually("the step", LIMIT, || world.home.join("begun").exists().then_some(()));
+    running.signal(Signal::SIGTSTP);
+    let state = || {
+        let about = std::fs::read_to_string(format!("/proc/{}/stat", running.pid())).unwrap_or_default();
+        about.rsplit(") ").next().and_then(|rest| rest.chars().next())
+    };
+    eventually("a stop", LIMIT, || (state() == Some('T')).then_some(()));
+    eventually("the end of the step", LIMIT, || world.home.join("done").exists().then_some(()));
+    running.signal(Signal::SIGCONT);
+    assert!(running.wait().expect(0).out.contains("1 of 1 done"));
+}
+
 /// A world with a slow download, a step that is done at once, and a further one; stopped by a signal while it downloads.
 fn stop_halfway(signal: Signal, further: &str) -> (World, String) {
     let world = World::new();
@@ -67,6 +85,17 @@ fn a_step_that_ignores_term_is_killed() {
     let (world, config) = stop_halfway(Signal::SIGTERM, deaf);
     assert!(!world.text("deaf").is_empty(), "it has not even begun");
     assert_continued(&world, &config.replace("while :", "while false"));
+}
+
+#[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
+fn what_a_step_said_last_is_shown_although_it_has_to_be_killed() {
+    let world = World::new();
+    let deaf =
+        "script: {run: 'echo last words; trap \"\" TERM; while :; do sleep 0.05; done', timeout: 1s, retries: 0}";
+    let ended = world.container.run(&world.config(&[deaf]), &[]).expect(1);
+    assert!(ended.out.contains("time limit of 1s") && ended.out.contains("| last words"), "{ended:?}");
+    world.container.assert_gone(Duration::from_secs(1));
 }
 
 #[test]

@@ -76,10 +76,9 @@ fn late(timeout: Timeout, peer: &Peer) -> Failure {
         (Timeout::Global, Some(limit)) => {
             Failure::passing(format!("no complete answer within {limit:?} from {}", peer.way()))
         }
-        (Timeout::Resolve, _) => {
-            Failure::passing(format!("the name of {} was not found within {:?}", peer.next(), peer.stall))
-                .hint("does the name server in /etc/resolv.conf answer?")
-        }
+        (Timeout::Resolve, _) => Failure::passing(format!("no name server says where {} is", peer.next())).hint(
+            "is there a network, does the name server in /etc/resolv.conf answer, does the web need a proxy here?",
+        ),
         _ => Failure::passing(format!("no data for {:?} from {}", peer.stall, peer.way())),
     }
 }

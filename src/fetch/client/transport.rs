@@ -188,6 +188,12 @@ impl<T: Transport> Transport for Forwarded<T> {
     }
 }
 
+/// Whether getaddrinfo says that no name server answers (EAI_AGAIN, in the words of musl and of glibc), and not that there
+/// is no such name.
+fn no_answer(error: &str) -> bool {
+    error.ends_with("Try again") || error.ends_with("Temporary failure in name resolution")
+}
+
 /// Finds addresses: those of the server, or those of the proxy that is connected to in its place.
 struct Names {
     instead: Option<Uri>,
@@ -198,6 +204,7 @@ impl Resolver for Names {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         self.resolver.resolve(self.instead.as_ref().unwrap_or(uri), config, timeout).map_err(|error| match error {
             // What getaddrinfo says comes as an error without a kind of its own.
+            Error::Io(error) if no_answer(&error.to_string()) => Error::Timeout(Timeout::Resolve),
             Error::Io(_) => Error::HostNotFound,
             Error::Timeout(_) => Error::Timeout(Timeout::Resolve),
             error => error,

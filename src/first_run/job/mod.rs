@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::log::Log;
 pub use self::run::Run;
+pub(super) use self::run::TOLD_TO_END;
 use super::source::Sources;
 use super::{Owner, place, space};
 use crate::fetch::{Failure, Retry, checksum, failure, redacted, unpack};

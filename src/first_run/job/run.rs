@@ -6,6 +6,8 @@ use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -16,6 +18,11 @@ use crate::fetch::Failure;
 const KEPT: usize = 64 << 10;
 /// A line longer than this is cut into several.
 const LONGEST_LINE: usize = 64 << 10;
+/// How long a program may take to end once it has been told to: shorter than the worker has, so that what it said last is
+/// still shown.
+const PATIENCE: Duration = Duration::from_millis(1700);
+/// When the worker, and so its program, was told to end.
+pub(in crate::first_run) static TOLD_TO_END: OnceLock<Instant> = OnceLock::new();
 /// What is read of an output at a time: one that never ends, of a process left in the background, must not keep from
 /// seeing that the program has.
 const AT_A_TIME: usize = 1 << 20;
@@ -81,6 +88,7 @@ impl Run {
                     .hint("install it in the image, or in a step that this one needs"),
                 std::io::ErrorKind::PermissionDenied => {
                     Failure::permanent(format!("{program} may not be executed: {error}"))
+                        .hint("is its file system mounted noexec? Docker's --tmpfs is: --tmpfs FOLDER:exec")
                 }
                 _ => Failure::passing(format!("failed to start {program}: {error}")),
             })
@@ -109,6 +117,9 @@ impl Run {
             errors.read(&mut |_| {}, line);
             if let Some(status) = ended {
                 break status;
+            }
+            if TOLD_TO_END.get().is_some_and(|told| told.elapsed() > PATIENCE) {
+                let _ = child.kill();
             }
             if output.pipe.is_none() && errors.pipe.is_none() {
                 break child.wait().map_err(|error| Failure::passing(format!("{}: {error}", self.name())))?;
@@ -210,8 +221,6 @@ impl<R: Read + AsFd> Stream<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
 
     fn shell(line: &str) -> (Result<String, Failure>, Vec<String>) {
@@ -244,6 +253,16 @@ mod tests {
         let failure = shell("kill -9 $$").0.unwrap_err();
         assert_eq!(failure.text, "sh was killed by SIGKILL");
         assert!(failure.hint.unwrap().contains("memory"));
+    }
+
+    #[test]
+    fn a_program_that_may_not_be_executed_is_told_with_what_is_most_often_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        std::fs::write(&program, "").unwrap();
+        let failure =
+            Run::new([program.to_str().unwrap()]).run(&BTreeMap::new(), Path::new("/"), &mut |_| {}).unwrap_err();
+        assert!(failure.hint.unwrap().contains("noexec"));
     }
 
     #[test]
