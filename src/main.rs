@@ -43,7 +43,7 @@ fn main() {
         Some(Command::Restart(named)) => control(&Query::Restart(named.service)),
         Some(Command::Check(options)) => check(&options),
         Some(Command::Plan(options)) => print_plan(&options),
-        Some(Command::Schema) => print(config::SCHEMA),
+        Some(Command::Schema) => print(&config::schema_text()),
         Some(Command::Analyze(options)) => analyze(&options),
         Some(Command::Greet(options)) => {
             print(&greeting::text(if options.boot { Moment::Boot } else { Moment::Login }))

@@ -21,5 +21,5 @@ pub(crate) use cycle::cycles;
 pub use load::{Broken, Loaded, Sources, load};
 pub use model::Config;
 pub use problem::{Problem, Severity};
-pub use schema::SCHEMA;
+pub use schema::text as schema_text;
 pub use signal::signal_number;
