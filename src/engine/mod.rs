@@ -5,7 +5,7 @@
 
 pub mod control;
 pub mod machine;
-mod processes;
+pub mod processes;
 pub mod run;
 pub mod snapshot;
 pub mod spawn;

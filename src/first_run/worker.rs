@@ -7,7 +7,7 @@ use std::io::{PipeReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::job::{IN_COMMAND, Job, Log, Report, TOLD_TO_END};
 use super::source::Sources;
 use super::{Installed, Record, Task, certificates, record, trust};
+use crate::engine::processes;
 use crate::fetch::{Failure, failure};
 use crate::prepare::accounts::Account;
 use crate::prepare::write::{self, Attributes};
@@ -26,6 +27,9 @@ use crate::sys;
 pub const PARTIAL: &str = ".partial";
 /// The warning of a task that a bundle cannot hold.
 pub const NOT_BROUGHT_ALONG: &str = "nothing can be brought along for it: what it fetches, it fetches when it runs";
+
+/// How long a worker that was told to end goes on, if it waits for no program.
+const LAST_WORDS: Duration = Duration::from_millis(150);
 
 /// What a worker tells the coordinator: a line of JSON each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,10 +68,16 @@ pub struct Ground {
 pub fn work(task: &Task, ground: &Ground, mut messages: File, lifeline: PipeReader) -> ! {
     // A session of its own: it can be ended with all that it started, and no terminal is asked for anything.
     let _ = setsid();
+    // What leaves that session stays its descendant all the same.
+    let _ = sys::become_subreaper();
     let outcome = match prepare(task, lifeline) {
         Ok(()) => attempt(task, ground, &mut messages),
         Err(failure) => Outcome { failure: Some(failure), ..Outcome::default() },
     };
+    if outcome.failure.is_some() {
+        // What a failed attempt has left running would be in the way of the next. A step that is done may leave servers.
+        processes::sweep(libc::SIGKILL);
+    }
     send(&mut messages, &Message::Ended(outcome));
     sys::exit_now(0)
 }
@@ -110,15 +120,18 @@ fn watch(lifeline: &PipeReader, signals: &OwnedFd) {
             [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         let _ = poll(&mut watched, PollTimeout::NONE);
         if watched[0].any() == Some(true) {
+            processes::sweep(libc::SIGKILL);
             let _ = sys::kill(-Pid::this().as_raw(), libc::SIGKILL);
         }
         while let Some(signal) = sys::next_signal(signals) {
-            // A program that it waits for has got the same signal, and may want to end well.
             if signal == libc::SIGTERM {
+                let _ = TOLD_TO_END.set(Instant::now());
+                // A program that it waits for has got the same signal, and may want to end well. One that has ended of it
+                // already is about to be told of.
+                std::thread::sleep(LAST_WORDS);
                 if !IN_COMMAND.load(Ordering::SeqCst) {
                     sys::exit_now(128 + libc::SIGTERM);
                 }
-                let _ = TOLD_TO_END.set(Instant::now());
             }
         }
     }

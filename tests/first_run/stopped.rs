@@ -30,6 +30,21 @@ fn a_run_that_is_suspended_goes_on_when_it_is_continued() {
     assert!(running.wait().expect(0).out.contains("1 of 1 done"));
 }
 
+#[test]
+#[ignore = "needs root: mounts in a namespace of its own"]
+fn what_a_failed_attempt_left_in_a_session_of_its_own_is_gone_and_what_a_good_one_left_stays() {
+    let world = World::new();
+    let left = |then: &str| format!("setsid -f sleep 1000 </dev/null >/dev/null 2>&1; sleep 0.2; {then}");
+    let bad = format!("script: {{run: '{}', retries: 0}}", left("exit 1"));
+    world.container.start(&world.config(&[&bad]), &[]).wait().expect(1);
+    world.container.assert_gone(Duration::from_secs(1));
+
+    let good = format!("script: {{run: '{}'}}", left("pgrep -nx sleep >~/server"));
+    world.container.start(&world.config(&[&good]), &[]).wait().expect(0);
+    let server: i32 = std::fs::read_to_string(world.home.join("server")).unwrap().trim().parse().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server), Signal::SIGKILL).unwrap();
+}
+
 /// A world with a slow download, a step that is done at once, and a further one; stopped by a signal while it downloads.
 fn stop_halfway(signal: Signal, further: &str) -> (World, String) {
     let world = World::new();

@@ -48,7 +48,7 @@ fn walk(folder: &Path, base: &Path, tree: &mut Tree) {
 fn is_passed_over(name: &str) -> bool {
     let state = name.strip_prefix(STATE).is_some_and(|rest| rest == "/lock" || rest.starts_with("/logs"));
     let git = name.contains(".git/") && (name.ends_with("/index") || name.contains("/logs"));
-    state || git || name.starts_with("first-run/logs")
+    state || git || name.starts_with("first-run/logs") || name == "first-run/lock"
 }
 
 fn content(path: &Path) -> String {
