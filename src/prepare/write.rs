@@ -260,13 +260,14 @@ pub(super) fn remove_leftovers(folder: &Path, name: &OsStr) {
     });
 }
 
-/// Removes the temporary files that killed runs have left in a folder.
+/// Removes the temporary files that killed runs have left in a folder in which nobody else writes now. Whether a process
+/// has their number says nothing: the next container begins with the same numbers.
 pub fn remove_all_leftovers(folder: &Path) {
     remove_temporary(folder, |entry| {
         let (hidden, mark) = (entry.as_bytes().starts_with(b"."), MARK.as_bytes());
         let at = entry.as_bytes().windows(mark.len()).rposition(|part| part == mark);
         let rest = at.and_then(|at| entry.as_bytes().get(at + mark.len()..));
-        hidden && rest.is_some_and(is_of_the_dead)
+        hidden && rest.and_then(pid_in).is_some()
     });
 }
 
@@ -281,8 +282,12 @@ fn remove_temporary(folder: &Path, is_leftover: impl Fn(&OsStr) -> bool) {
 
 /// Whether what follows the mark in a temporary name is of a process that is no more.
 fn is_of_the_dead(rest: &[u8]) -> bool {
-    let pid = rest.split(|byte| *byte == b'.').next().and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok());
-    pid.is_some_and(|pid| !is_alive(pid))
+    pid_in(rest).is_some_and(|pid| !is_alive(pid))
+}
+
+/// The process that a temporary name tells of, by what follows the mark in it.
+fn pid_in(rest: &[u8]) -> Option<i32> {
+    rest.split(|byte| *byte == b'.').next().and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok())
 }
 
 /// Whether there is a process with this id.
@@ -398,16 +403,17 @@ mod tests {
         let path = folder.path().join("a.json");
         let own = temporary_name(OsStr::new("a.json")).into_string().unwrap();
         let dead = [".a.json.devinit.2147483647.ThreadId1", ".b.devinit.c.devinit.2147483647.ThreadId1"];
-        let alive = format!(".b.json.devinit.{}.ThreadId999999", std::process::id());
+        // Of another container's process that had the number of one that runs here.
+        let same = format!(".b.json.devinit.{}.ThreadId999999", std::process::id());
         let others = [".devinit.", ".hidden.devinit.x", "shown.devinit.2147483647.ThreadId1"];
-        for name in [&own, &alive].into_iter().map(String::as_str).chain(dead).chain(others) {
+        for name in [&own, &same].into_iter().map(String::as_str).chain(dead).chain(others) {
             fs::write(folder.path().join(name), "half").unwrap();
         }
         write_among_many(&path, b"whole", Attributes::own(0o600)).unwrap();
         assert!(dead.iter().all(|name| folder.path().join(name).exists()));
         remove_all_leftovers(folder.path());
         let mut kept = others.map(str::to_owned).to_vec();
-        kept.extend([alive, "a.json".to_owned()]);
+        kept.push("a.json".to_owned());
         kept.sort();
         assert_eq!(names(folder.path()), kept);
         assert_eq!(fs::read(path).unwrap(), b"whole");
