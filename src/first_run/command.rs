@@ -2,7 +2,7 @@
 
 mod bundle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Stdout, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::engine::run::UNUSABLE;
 use crate::fetch::Failure;
 use crate::note::Level;
 use crate::prepare::accounts::{self, Account};
+use crate::prepare::environment::is_proxy;
 use crate::prepare::home;
 use crate::{boot, cli, config, log, paths};
 use bundle::Bundle;
@@ -35,8 +36,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 #[must_use]
 pub fn first_run(options: &cli::FirstRun) -> i32 {
     log::init(tracing::Level::WARN);
-    let Some(config) = load(options) else { return UNUSABLE };
-    match prepare(options, &config).and_then(|prepared| prepared.carry_out(options, &config)) {
+    let environment = environment();
+    let Some(config) = load(options, &environment) else { return UNUSABLE };
+    match prepare(options, &config, environment).and_then(|prepared| prepared.carry_out(options, &config)) {
         Ok(code) => code,
         Err(failure) => {
             error!("first run: {failure}{}", hint(failure.hint.as_deref()));
@@ -49,11 +51,9 @@ fn hint(hint: Option<&str>) -> String {
     hint.map_or_else(String::new, |hint| format!("; hint: {hint}"))
 }
 
-fn load(options: &cli::FirstRun) -> Option<Config> {
-    // A config may take the proxy from a variable, which sessions do not have.
-    let environment = environment();
-    let sources = config::Sources::from_environment(options.config.config.as_deref(), &environment);
-    match config::load(&sources, &environment) {
+fn load(options: &cli::FirstRun, environment: &BTreeMap<String, String>) -> Option<Config> {
+    let sources = config::Sources::from_environment(options.config.config.as_deref(), environment);
+    match config::load(&sources, environment) {
         Ok(loaded) => Some(loaded.config),
         Err(broken) => {
             for problem in broken.problems.iter().filter(|problem| problem.severity == Severity::Error) {
@@ -66,13 +66,17 @@ fn load(options: &cli::FirstRun) -> Option<Config> {
 
 /// A run that is about to begin.
 struct Prepared {
-    resolved: Resolved,
+    tasks: Vec<Task>,
     ground: worker::Ground,
 }
 
-fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure> {
+fn prepare(
+    options: &cli::FirstRun,
+    config: &Config,
+    environment: BTreeMap<String, String>,
+) -> Result<Prepared, Failure> {
     let ground = Ground {
-        environment: environment(),
+        environment,
         database: accounts::read_public(Path::new("/etc")),
         uid: geteuid().as_raw(),
         gid: nix::unistd::getegid().as_raw(),
@@ -81,44 +85,38 @@ fn prepare(options: &cli::FirstRun, config: &Config) -> Result<Prepared, Failure
         // Workers are somewhere else.
         bundle: options.bundle.as_deref().map(absolute).transpose()?,
     };
-    let mut resolved = resolve(config, &ground).map_err(Failure::permanent)?;
-    for note in resolved.notes.iter().filter(|note| note.level > Level::Info) {
+    let Resolved { mut tasks, user, mut sources, secrets, notes, .. } =
+        resolve(config, &ground).map_err(Failure::permanent)?;
+    for note in notes.iter().filter(|note| note.level > Level::Info) {
         warn!("{}", note.text);
     }
     if options.download_only.is_some() {
         // The same config may say where the bundle is to be found later.
-        resolved.sources.bundle = None;
-        for task in &mut resolved.tasks {
-            task.owner.account.clone_from(&resolved.user);
+        sources.bundle = None;
+        for task in &mut tasks {
+            task.owner.account.clone_from(&user);
             if !task.installer.collects_with_a_tool() {
                 task.needs.clear();
             }
         }
     }
-    select(&mut resolved.tasks, &options.only)?;
+    select(&mut tasks, &options.only)?;
     let bundle = options.download_only.as_deref().map(absolute).transpose()?;
-    let ground = worker::Ground {
-        sources: resolved.sources.clone(),
-        secrets: resolved.secrets.clone(),
-        bundle,
-        user: resolved.user.clone(),
-    };
-    Ok(Prepared { resolved, ground })
+    Ok(Prepared { tasks, ground: worker::Ground { sources, secrets, bundle, user } })
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(crate::fetch::failure::io(format_args!("{}", path.display())))
 }
 
-/// The variables of this process. Over SSH sessions lack the proxies, and the config's place: root gets those of the
-/// container from PID 1.
+/// The variables of this process. Over SSH sessions lack the proxies, which a config may take from its variables, too, and
+/// the config's place: root gets those of the container from PID 1.
 fn environment() -> BTreeMap<String, String> {
     const CONFIG: &str = "DEVINIT_CONFIG";
     let mut own = boot::environment();
     if !geteuid().is_root() {
         return own;
     }
-    let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
     let (proxies, config) = (!own.keys().any(|name| is_proxy(name)), !own.contains_key(CONFIG));
     let first = std::fs::read("/proc/1/environ").unwrap_or_default();
     let pairs = first.split(|byte| *byte == 0).filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='));
@@ -140,26 +138,20 @@ fn select(tasks: &mut Vec<Task>, only: &[String]) -> Result<(), Failure> {
                 .hint(format!("the config has: {}", names.join(", "))));
         }
     }
-    let mut kept: Vec<bool> = tasks.iter().map(|task| only.iter().any(|wanted| is_part(&task.name, wanted))).collect();
-    let mut more = true;
-    while more {
-        more = false;
-        for index in 0..tasks.len() {
-            if kept.get(index) == Some(&true) {
-                for need in tasks.get(index).map_or(&[][..], |task| &task.needs) {
-                    more |= kept.get_mut(*need).is_some_and(|kept| !std::mem::replace(kept, true));
-                }
-            }
+    let wanted = |task: &Task| only.iter().any(|wanted| is_part(&task.name, wanted));
+    let mut kept = BTreeSet::new();
+    let mut wanted: Vec<usize> = (0..tasks.len()).filter(|index| tasks.get(*index).is_some_and(wanted)).collect();
+    while let Some(index) = wanted.pop() {
+        if kept.insert(index) {
+            wanted.extend(tasks.get(index).iter().flat_map(|task| &task.needs));
         }
     }
-    let mut next = 0;
-    let renumbered: Vec<usize> = kept.iter().map(|kept| (next, next += usize::from(*kept)).0).collect();
-    let mut index = 0;
-    tasks.retain(|_| (kept.get(index) == Some(&true), index += 1).0);
-    for task in tasks {
-        for need in &mut task.needs {
-            *need = renumbered.get(*need).copied().unwrap_or_default();
-        }
+    // Where each of them stands once the others are gone.
+    let places: BTreeMap<usize, usize> = kept.into_iter().zip(0..).collect();
+    let all = std::mem::take(tasks).into_iter().enumerate();
+    tasks.extend(all.filter(|(index, _)| places.contains_key(index)).map(|(_, task)| task));
+    for need in tasks.iter_mut().flat_map(|task| &mut task.needs) {
+        *need = places.get(need).copied().unwrap_or_default();
     }
     Ok(())
 }
@@ -171,7 +163,7 @@ fn is_part(task: &str, step: &str) -> bool {
 
 impl Prepared {
     fn carry_out(self, options: &cli::FirstRun, config: &Config) -> Result<i32, Failure> {
-        let tasks = &self.resolved.tasks;
+        let tasks = &self.tasks;
         if options.plan {
             return Ok(self.print_plan(options, &done(tasks)?));
         }
@@ -222,7 +214,7 @@ impl Prepared {
     }
 
     fn home(&self) -> Owner {
-        let user = &self.resolved.user;
+        let user = &self.ground.user;
         Owner { account: user.clone(), place: Place::home(&user.home) }
     }
 
@@ -230,7 +222,7 @@ impl Prepared {
     /// cannot wait for each other. Where one cannot be had (a home on a read-only volume), its tasks will fail and say
     /// why; the others can be done.
     fn locks(&self, options: &cli::FirstRun) -> Result<Vec<Lock>, Failure> {
-        let tasks = &self.resolved.tasks;
+        let tasks = &self.tasks;
         let system = tasks.iter().map(|task| &task.owner).find(|owner| owner.place.system && geteuid().is_root());
         let mut locks = Vec::new();
         for owner in [Some(&self.home()), system].into_iter().flatten() {
@@ -279,15 +271,14 @@ impl Prepared {
             done: done.is_some() && !forced(task),
             excluded: !root && task.owner.account.uid != geteuid().as_raw(),
         };
-        self.resolved.tasks.iter().zip(done).map(node).collect()
+        self.tasks.iter().zip(done).map(node).collect()
     }
 
-    /// A bundle is nobody's: without a user no command is offered that would install something.
     fn progress(&self) -> Progress {
         Progress {
             schema: 1,
-            // A bundle is nobody's, and no single task of it is tried again.
-            user: if self.ground.bundle.is_none() { self.resolved.user.name.clone() } else { String::new() },
+            // A bundle is nobody's: without a user no command is offered that would install something.
+            user: if self.ground.bundle.is_none() { self.ground.user.name.clone() } else { String::new() },
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
             started: jiff::Timestamp::now().as_second(),
@@ -297,14 +288,14 @@ impl Prepared {
 
     /// Where `status` looks, if this process may write there.
     fn published(&self) -> Option<PathBuf> {
-        let path = paths::first_run_progress(&paths::runtime(), &self.resolved.user.name);
+        let path = paths::first_run_progress(&paths::runtime(), &self.ground.user.name);
         let folder = path.parent()?;
         nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).is_ok().then_some(path)
     }
 
     fn print_plan(&self, options: &cli::FirstRun, done: &[Option<Done>]) -> i32 {
         let mut progress = self.progress();
-        let tasks = &self.resolved.tasks;
+        let tasks = &self.tasks;
         progress.tasks = tasks.iter().map(|task| describe(tasks, task, &self.ground.secrets)).collect();
         for (told, done) in progress.tasks.iter_mut().zip(done) {
             if let Some(done) = done {

@@ -7,9 +7,10 @@ use super::Ground;
 use crate::config::Config;
 use crate::config::first_run::{Proxies, Proxy};
 use crate::config::model::{KeyPlace, KeySource, Password};
+use crate::fetch::inherited;
 use crate::first_run::trust::can_change;
 use crate::prepare::accounts::Account;
-use crate::prepare::environment::{for_services, merge};
+use crate::prepare::environment::{for_services, is_proxy, merge};
 
 type Environment = BTreeMap<String, String>;
 
@@ -96,26 +97,12 @@ pub(super) fn take_users(environment: &mut Environment, user: &Account) -> Vec<S
 /// The variables that programs take proxies from; each stands in small letters as well.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
-/// Whether a variable is for a proxy: `http_proxy`, `NO_PROXY`, `npm_config_https_proxy`.
-pub(super) fn is_proxy(name: &str) -> bool {
-    name.to_ascii_lowercase().ends_with("_proxy")
-}
-
-/// The proxies that the config, or else the variables, ask for. Capital letters go first, as for devinit's own
-/// downloads.
+/// The proxies that the config, or else the variables, ask for.
 pub(super) fn proxies(wanted: &Proxy, environment: &Environment) -> Proxies {
-    let variable = |name: &str| {
-        [name.to_owned(), name.to_ascii_lowercase()]
-            .iter()
-            .find_map(|name| environment.get(name).filter(|value| !value.is_empty()).cloned())
-    };
     match wanted {
         Proxy::None => Proxies::default(),
         Proxy::Set(proxies) => proxies.clone(),
-        Proxy::Inherit => {
-            let [http, https, all, no_proxy] = PROXIES.map(variable);
-            Proxies { http, https, all, no_proxy }
-        }
+        Proxy::Inherit => inherited(|name| environment.get(name).cloned()),
     }
 }
 

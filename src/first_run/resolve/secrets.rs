@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Task;
-use super::environment::is_proxy;
 use crate::config::Config;
 use crate::config::first_run::{Mirrors, Proxies, Step};
 use crate::fetch::client::base64;
 use crate::note::Note;
+use crate::prepare::environment::is_proxy;
 use crate::secret::{self, decoded};
 
 /// Shorter ones are left to the texts around them: without each `a`, no log could be read.

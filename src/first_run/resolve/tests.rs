@@ -425,7 +425,10 @@ fn with_proxy(proxy: Value) -> Config {
 /// The variables for proxies that a task gets.
 fn proxy_variables(resolved: &Resolved) -> BTreeMap<String, String> {
     let all = &task(resolved, "uv").environment;
-    all.iter().filter(|(name, _)| environment::is_proxy(name)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    all.iter()
+        .filter(|(name, _)| crate::prepare::environment::is_proxy(name))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
 #[test]

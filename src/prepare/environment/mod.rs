@@ -83,8 +83,8 @@ fn is_of_one_process(name: &str) -> bool {
         || (name.ends_with("_FILE") && name != "SSL_CERT_FILE")
 }
 
-/// `http_proxy`, `NO_PROXY`, `npm_config_https_proxy`.
-fn is_proxy(name: &str) -> bool {
+/// Whether a variable is for a proxy: `http_proxy`, `NO_PROXY`, `npm_config_https_proxy`.
+pub fn is_proxy(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with("_proxy")
 }
 
