@@ -168,7 +168,8 @@ fn app(record: &BootRecord, app: App<'_>) -> String {
         ServiceState::Ready => format!("port {port}, ready"),
         ServiceState::Stopping => "stopping".to_owned(),
         ServiceState::BackingOff => format!("{end}; it is started again"),
-        ServiceState::Done => format!("ended ({end})"),
+        ServiceState::Done | ServiceState::Scheduled => format!("ended ({end})"),
+        ServiceState::Stopped => "stopped; `devinit start app` starts it".to_owned(),
         ServiceState::Failed => format!("failed and was given up ({end}); see the container's log"),
     }
 }
@@ -349,7 +350,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::snapshot::Phase;
     use crate::engine::spec::Kind;
     use crate::first_run::progress::State;
     use crate::machine::gpu::Cuda;
@@ -359,17 +359,8 @@ mod tests {
     use crate::status::SshRecord;
 
     pub(super) fn service(name: &str, state: ServiceState, end: Option<&str>) -> ServiceStatus {
-        ServiceStatus {
-            name: name.to_owned(),
-            kind: Kind::Daemon,
-            state,
-            pid: None,
-            since_ms: 130_000,
-            ready_after_ms: None,
-            restarts: 0,
-            last_end: end.map(str::to_owned),
-            stand_in: false,
-        }
+        let last_end = end.map(str::to_owned);
+        ServiceStatus { since_ms: 130_000, last_end, ..ServiceStatus::new(name, Kind::Daemon, state) }
     }
 
     pub(super) fn greeting(services: Vec<ServiceStatus>) -> Greeting {
@@ -393,7 +384,7 @@ mod tests {
             python: Some(Python { version: "3.12".to_owned(), torch: Some("2.5.1".to_owned()) }),
             ..Machine::default()
         };
-        let snapshot = Snapshot { schema: 1, phase: Phase::Running, pid: 1, uptime_ms: 1, services };
+        let snapshot = Snapshot::running(1, services);
         Greeting {
             moment: Moment::Login,
             user: "peid".to_owned(),
@@ -496,7 +487,7 @@ mod tests {
     #[test]
     fn the_main_command_counts_as_the_app() {
         let mut main = service("bash", ServiceState::Ready, None);
-        main.kind = Kind::Critical;
+        main.critical = true;
         let text = render(&greeting(vec![service("sshd", ServiceState::Ready, None), main]), 80, false);
         assert!(text.contains("port 27015, ready"), "{text}");
         assert!(!text.contains("Going on"));

@@ -120,6 +120,8 @@ fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>, r
             ServiceState::Ready => false,
             // It goes on beside everything else; what waits for it is not ready itself.
             _ if service.name == FIRST_RUN => false,
+            ServiceState::Scheduled => false,
+            ServiceState::Stopped => matters && !service.manual,
             ServiceState::Done => matters && service.kind != Kind::Oneshot,
             _ => matters && service.kind != Kind::Oneshot || question == Question::Ready,
         }
@@ -132,7 +134,8 @@ fn judge(question: Question, snapshot: &Snapshot, record: Option<&BootRecord>, r
         ServiceState::Failed if *name == FIRST_RUN => first_run_failed(runs, last),
         ServiceState::Failed => format!("{name} failed and was given up: {last}"),
         ServiceState::BackingOff => format!("{name} ended ({last}) and is about to be started again"),
-        ServiceState::Done => format!("{name} is stopped"),
+        ServiceState::Done => format!("{name} ended ({last})"),
+        ServiceState::Stopped => format!("{name} is stopped"),
         ServiceState::Stopping => format!("{name} is stopping"),
         ServiceState::Waiting => format!("starting: {name} waits for others"),
         _ => format!("starting: {name} is not ready after {since} s"),
@@ -153,21 +156,12 @@ mod tests {
     use crate::outlook::first_run::tests::run;
 
     fn service(name: &str, kind: Kind, state: ServiceState) -> ServiceStatus {
-        ServiceStatus {
-            name: name.to_owned(),
-            kind,
-            state,
-            pid: None,
-            since_ms: 12_000,
-            ready_after_ms: None,
-            restarts: 0,
-            last_end: Some("exit code 3".to_owned()),
-            stand_in: false,
-        }
+        let last_end = Some("exit code 3".to_owned());
+        ServiceStatus { since_ms: 12_000, last_end, ..ServiceStatus::new(name, kind, state) }
     }
 
     fn running(services: Vec<ServiceStatus>) -> Snapshot {
-        Snapshot { schema: 1, phase: Phase::Running, pid: 1, uptime_ms: 0, services }
+        Snapshot::running(0, services)
     }
 
     #[test]
@@ -179,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_app_that_is_not_ready_yet_makes_the_container_unhealthy() {
-        let app = service("app", Kind::Critical, ServiceState::Starting);
+        let app = service("app", Kind::Daemon, ServiceState::Starting);
         let verdict = judge(Question::Healthy, &running(vec![app]), None, &[]).unwrap();
         assert_eq!((verdict.exit_code(), verdict.reason.as_str()), (1, "starting: app is not ready after 12 s"));
     }

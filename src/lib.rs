@@ -15,6 +15,7 @@ pub mod first_run;
 pub mod greeting;
 pub mod health;
 pub mod log;
+pub mod logger;
 pub mod machine;
 pub mod note;
 pub mod outlook;

@@ -5,7 +5,6 @@ pub mod first_run;
 use std::time::Duration;
 
 use crate::engine::snapshot::{ServiceState, ServiceStatus, Snapshot};
-use crate::engine::spec::Kind;
 use crate::plan::FIRST_RUN;
 use crate::status::BootRecord;
 
@@ -30,7 +29,7 @@ pub fn app<'a>(record: &BootRecord, snapshot: Option<&'a Snapshot>) -> App<'a> {
     let own = services.iter().filter(|service| !service.stand_in);
     let named = own.clone().find(|service| service.name == "app");
     // The main command has another name; what it has in common with the app is that its end is the container's.
-    let main = || own.clone().find(|service| service.kind == Kind::Critical && service.name != "sshd");
+    let main = || own.clone().find(|service| service.critical && service.name != "sshd");
     named.or_else(main).map_or(App::Unknown, App::Known)
 }
 
@@ -66,5 +65,7 @@ pub fn word(state: ServiceState) -> &'static str {
         ServiceState::BackingOff => "restarting",
         ServiceState::Done => "done",
         ServiceState::Failed => "failed",
+        ServiceState::Stopped => "stopped",
+        ServiceState::Scheduled => "scheduled",
     }
 }

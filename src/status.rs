@@ -262,6 +262,8 @@ fn state(state: ServiceState) -> &'static str {
         ServiceState::BackingOff => "backing off",
         ServiceState::Done => "done",
         ServiceState::Failed => "FAILED",
+        ServiceState::Stopped => "stopped",
+        ServiceState::Scheduled => "scheduled",
     }
 }
 

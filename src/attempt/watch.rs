@@ -121,7 +121,9 @@ fn end_lookout(lookout: Option<Pid>) {
 /// Whether what the user is told of is there: SSH and the greeting, and the page or the app in its place.
 fn is_up(snapshot: &Snapshot) -> bool {
     let of = |name: &str| snapshot.services.iter().find(|service| service.name == name).map(|service| service.state);
-    let settled = |state| matches!(state, ServiceState::Ready | ServiceState::Done | ServiceState::Failed);
+    let settled = |state| {
+        matches!(state, ServiceState::Ready | ServiceState::Done | ServiceState::Failed | ServiceState::Stopped)
+    };
     let absent_or_settled = |name| of(name).is_none_or(settled);
     snapshot.phase == Phase::Running
         && [plan::SSHD, "greeting"].into_iter().all(absent_or_settled)

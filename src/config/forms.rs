@@ -8,7 +8,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::first_run::{Proxies, Proxy};
-use super::model::{Command, KeyPlace, KeySource, Version};
+use super::model::{Command, KeyPlace, KeySource, Log, LogSettings, LogTo, Version};
 
 impl TryFrom<u32> for Version {
     type Error = &'static str;
@@ -56,6 +56,37 @@ impl<'de> Deserialize<'de> for Command {
 
             fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Command, A::Error> {
                 Vec::deserialize(SeqAccessDeserializer::new(items)).map(Command::Argv)
+            }
+        }
+
+        deserializer.deserialize_any(Form)
+    }
+}
+
+impl<'de> Deserialize<'de> for Log {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+
+        impl<'de> Visitor<'de> for Form {
+            type Value = Log;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`inherit`, `prefix`, `file`, `both`, or a mapping such as `{to: file, format: json}`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Log, E> {
+                let to = match text {
+                    "inherit" => LogTo::Inherit,
+                    "prefix" => LogTo::Prefix,
+                    "file" => LogTo::File,
+                    "both" => LogTo::Both,
+                    _ => return Err(E::invalid_value(Unexpected::Str(text), &self)),
+                };
+                Ok(Log::To(to))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Log, A::Error> {
+                LogSettings::deserialize(MapAccessDeserializer::new(entries)).map(Log::Set)
             }
         }
 

@@ -14,6 +14,48 @@ use serde::{Deserialize, Serialize};
 use super::first_run::{FirstRun, Proxy};
 use super::{duration, schema};
 
+/// Declares the kinds of processes: what all of them can be told stands once, and [`Process`] is the view of it.
+macro_rules! processes {
+    (
+        common { $( $(#[$about:meta])* $key:ident: $type:ty, )+ }
+        $(#[$outer:meta])* struct $name:ident { $($own:tt)+ }
+        $($rest:tt)*
+    ) => {
+        /// What every process can be told, of a service or of the app.
+        #[derive(Clone, Copy, Debug)]
+        #[allow(missing_docs, reason = "they are documented where they are declared")]
+        pub struct Process<'a> {
+            pub command: Option<&'a Command>,
+            pub policy: Option<Policy>,
+            $( pub $key: &'a $type, )+
+        }
+        processes! { @each { $( $(#[$about])* $key: $type, )+ } $(#[$outer])* struct $name { $($own)+ } $($rest)* }
+    };
+    ( @each $common:tt $( $(#[$outer:meta])* struct $name:ident $own:tt )+ ) => {
+        $( processes! { @one $common $(#[$outer])* struct $name $own } )+
+    };
+    (
+        @one { $( $(#[$about:meta])* $key:ident: $type:ty, )+ }
+        $(#[$outer:meta])* struct $name:ident { $( $(#[$about_own:meta])* $own:ident: $type_own:ty, )+ }
+    ) => {
+        $(#[$outer])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $( $(#[$about_own])* pub $own: $type_own, )+
+            $( $(#[$about])* pub $key: $type, )+
+        }
+
+        impl $name {
+            /// What it has in common with other processes.
+            #[must_use]
+            pub fn process(&self) -> Process<'_> {
+                Process { command: self.command.as_ref(), policy: self.policy, $( $key: &self.$key, )+ }
+            }
+        }
+    };
+}
+
 /// devinit's config: `/etc/devinit/config.yaml` with the drop-ins of `/etc/devinit/conf.d` merged over it.
 ///
 /// In values, `${VAR}` and `${VAR:-default}` are replaced by the container's variables. `$$` is a dollar sign: a shell
@@ -244,65 +286,169 @@ pub enum Command {
     Argv(#[schemars(schema_with = "schema::argv")] Vec<String>),
 }
 
-/// A process that runs beside sshd and the app.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Service {
-    /// What is run: a list as it stands, a string by `/bin/sh -c`.
-    pub command: Command,
-    /// As whom: a name or a uid. Without one: root, or whoever devinit runs as.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// Working folder. Without one: the container's.
-    #[serde(default)]
-    pub directory: Option<PathBuf>,
-    /// Variables for this process only, over all others.
-    #[serde(default)]
-    #[schemars(schema_with = "schema::environment")]
-    pub environment: BTreeMap<String, String>,
-    /// Services that have to be ready first.
-    #[serde(default)]
-    pub after: Vec<String>,
-    /// When it is started again.
-    #[serde(default)]
-    pub restart: Restart,
-    /// How to tell that it is ready. Without one it is ready as soon as it runs.
-    #[serde(default)]
-    pub ready: Option<Ready>,
-    /// How it is stopped.
-    #[serde(default)]
-    pub stop: Stop,
+processes! {
+    common {
+        /// As whom: a name or a uid. Without one: root, or whoever devinit runs as.
+        user: Option<String>,
+        /// Further groups, by name or number, instead of those that the user has.
+        groups: Option<Vec<String>>,
+        /// Working folder. Without one: the container's.
+        directory: Option<PathBuf>,
+        /// Variables for this process only, over all others.
+        #[schemars(schema_with = "schema::environment")]
+        environment: BTreeMap<String, String>,
+        /// Files of `NAME=VALUE` lines that go over `environment`, read as the process's user each time that it is started.
+        environment_files: Vec<PathBuf>,
+        /// Services that have to be ready first; a oneshot: that have to have succeeded.
+        after: Vec<String>,
+        /// When it is started again.
+        restart: Restart,
+        /// How it is started again.
+        backoff: Backoff,
+        /// How to tell that it is ready. Without one a service is ready as soon as it runs, and the app when it listens on its
+        /// port.
+        ready: Option<Ready>,
+        /// Once it is ready it has to say `WATCHDOG=1` to NOTIFY_SOCKET at least this often, or it is restarted.
+        #[serde(with = "duration::optional")]
+        #[schemars(with = "Option<String>")]
+        watchdog: Option<Duration>,
+        /// How it is stopped.
+        stop: Stop,
+        /// A command that is run each time that it ended: with its exit code (256: it was killed), the signal that killed it (0:
+        /// none) and its name as further arguments, for at most 5s. If it exits with 125, the process is not started again.
+        finish: Option<Command>,
+        /// Where its output goes.
+        log: Log,
+        /// File mode creation mask, as in `"022"`.
+        umask: Option<String>,
+        /// Niceness: -20 (served first) to 19.
+        #[schemars(range(min = -20, max = 19))]
+        nice: Option<i32>,
+        /// Whether the kernel takes it first when memory runs out: -1000 (never) to 1000 (first).
+        #[schemars(range(min = -1000, max = 1000))]
+        oom_score_adj: Option<i32>,
+        /// Limits as of `ulimit`, by name (`nofile`, `core`, `memlock`, `nproc`, `stack`, …): a number, `unlimited`, or
+        /// `SOFT:HARD` of these; bytes may have a unit, as in `64MiB`.
+        #[schemars(schema_with = "schema::environment")]
+        limits: BTreeMap<String, String>,
+        /// Capabilities that it, and all that it starts, can never have: `NET_RAW`, or `ALL`.
+        drop_capabilities: Vec<String>,
+        /// Whether nothing that it runs can gain rights, not even sudo.
+        no_new_privileges: bool,
+    }
+
+    /// A process that runs beside sshd and the app.
+    struct Service {
+        /// What is run: a list as it stands, a string by `/bin/sh -c`.
+        command: Option<Command>,
+        /// Whether it runs once and ends, rather than all the time.
+        oneshot: bool,
+        /// How long a oneshot may run. Without one: as long as it likes.
+        #[serde(with = "duration::optional")]
+        #[schemars(with = "Option<String>")]
+        timeout: Option<Duration>,
+        /// Whether it is started only when someone asks for it: `devinit start NAME`.
+        manual: bool,
+        /// Again and again: a duration (`10m`: at the boot, and so long after each start), a cron expression in the container's
+        /// time zone (`30 3 * * mon`: minute, hour, day, month, weekday), or `@hourly`, `@daily`, `@weekly`, `@monthly`. It is
+        /// a oneshot then.
+        every: Option<String>,
+        /// What happens when it ended for good. Without one: `degraded`.
+        policy: Option<Policy>,
+    }
+
+    /// The app: the process that the image is for.
+    struct App {
+        /// What is run: a list as it stands, a string by `/bin/sh -c`. Without one only the page is served.
+        command: Option<Command>,
+        /// The port that it is reached on.
+        port: AppPort,
+        /// What happens when it ended for good. Without one: `critical`, or `degraded` where there is a page to say so.
+        policy: Option<Policy>,
+        /// Serve devinit's own status page on the port while there is no app to do so.
+        page: bool,
+        /// The address that the page listens on. Without one: all of them.
+        page_address: Option<IpAddr>,
+    }
 }
 
-/// The app: the process that the image is for.
+/// How a process that ended is started again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backoff {
+    /// The pause before the first restart; it doubles with each failure in a row. Without one: 250ms.
+    #[serde(with = "duration::optional")]
+    #[schemars(with = "Option<String>")]
+    pub first: Option<Duration>,
+    /// The longest pause. Without one: 30s.
+    #[serde(with = "duration::optional")]
+    #[schemars(with = "Option<String>")]
+    pub longest: Option<Duration>,
+    /// Ready for so long it has recovered, and its failures are counted anew. Without one: 30s.
+    #[serde(with = "duration::optional")]
+    #[schemars(with = "Option<String>")]
+    pub stable: Option<Duration>,
+    /// After how many failures in a row it is given up; 0: never. Without one: 5.
+    pub give_up_after: Option<u32>,
+}
+
+/// Where output goes: one of the words, or a mapping.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Log {
+    /// One word.
+    To(LogTo),
+    /// In detail.
+    Set(LogSettings),
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self::To(LogTo::Inherit)
+    }
+}
+
+/// Where output goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogTo {
+    /// To the container's output, as it is.
+    #[default]
+    Inherit,
+    /// To the container's output, with the name in front of each line.
+    Prefix,
+    /// To a file that is rotated.
+    File,
+    /// To both, with the name in front of each line of the container's output.
+    Both,
+}
+
+/// Where output goes, and in which form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct App {
-    /// What is run: a list as it stands, a string by `/bin/sh -c`. Without one only the page is served.
-    pub command: Option<Command>,
-    /// As whom: a name or a uid. Without one: root, or whoever devinit runs as.
-    pub user: Option<String>,
-    /// Working folder. Without one: the container's.
-    pub directory: Option<PathBuf>,
-    /// Variables for the app only, over all others.
-    #[schemars(schema_with = "schema::environment")]
-    pub environment: BTreeMap<String, String>,
-    /// Services that have to be ready first.
-    pub after: Vec<String>,
-    /// When it is started again. What happens when it is not, or is given up, is up to `policy`.
-    pub restart: Restart,
-    /// How to tell that it is ready. Without one it is ready when it listens on its port.
-    pub ready: Option<Ready>,
-    /// How it is stopped.
-    pub stop: Stop,
-    /// The port that it is reached on.
-    pub port: AppPort,
-    /// What happens when it ended for good. Without one: `critical`, or `degraded` where there is a page to say so.
-    pub policy: Option<Policy>,
-    /// Serve devinit's own status page on the port while there is no app to do so.
-    pub page: bool,
-    /// The address that the page listens on. Without one: all of them.
-    pub page_address: Option<IpAddr>,
+pub struct LogSettings {
+    /// Where it goes.
+    pub to: LogTo,
+    /// `json`: each line as a JSON object with time, service and line.
+    pub format: LogFormat,
+    /// The file. Without one: `/var/log/devinit/NAME.log`.
+    pub path: Option<PathBuf>,
+    /// How large the file may get before a new one is begun: `10MiB`, at least `4KiB`. Without one: 10MiB.
+    pub size: Option<String>,
+    /// How many older files are kept. Without one: 5.
+    #[schemars(range(max = 1000))]
+    pub keep: Option<u32>,
+}
+
+/// The form of lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// As they are; in a file with the time in front.
+    #[default]
+    Text,
+    /// A JSON object each.
+    Json,
 }
 
 /// What happens when a process ended for good.
@@ -339,12 +485,19 @@ pub enum Restart {
     Always,
 }
 
-/// How to tell that a process is ready: exactly one of http, tcp, path and command.
+/// How to tell that a process is ready: exactly one of http, tcp, path, command, notify and fd.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ready {
-    /// A URL that answers with a status below 400, or with 401 or 403 ("up, and it asks who you are").
+    /// A URL that answers: unless `status` says otherwise, with a status below 400, or with 401 or 403 ("up, and it asks who
+    /// you are").
     pub http: Option<String>,
+    /// The status that `http` has to answer with: `200`, or a range as in `200-299`.
+    pub status: Option<String>,
+    /// What has to stand somewhere in the body that `http` answers with.
+    pub body: Option<String>,
+    /// The Host header that `http` asks with, where it is not the URL's host.
+    pub host: Option<String>,
     /// A port on 127.0.0.1 that accepts connections.
     #[schemars(range(min = 1))]
     pub tcp: Option<u16>,
@@ -352,6 +505,11 @@ pub struct Ready {
     pub path: Option<PathBuf>,
     /// A command that exits with 0.
     pub command: Option<Command>,
+    /// `true`: it says so itself, by `READY=1` to NOTIFY_SOCKET (sd_notify).
+    pub notify: Option<bool>,
+    /// It says so itself, by a newline written to this descriptor (as for s6): 3 or above.
+    #[schemars(range(min = 3, max = 255))]
+    pub fd: Option<i32>,
     /// How long it may take before it counts as failed.
     #[serde(with = "duration::optional")]
     #[schemars(with = "Option<String>")]

@@ -5,8 +5,10 @@
 
 pub mod control;
 pub mod machine;
+pub mod notify;
 pub mod processes;
 pub mod run;
+pub mod schedule;
 pub mod snapshot;
 pub mod spawn;
 pub mod spec;

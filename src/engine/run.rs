@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use super::control::{Answer, Query, Server};
 use super::machine::{Action, End, Event, Id, Machine, Next, Report, Request};
 use super::snapshot::Phase;
-use super::spawn::Launcher;
+use super::spawn::{Attachments, Launcher};
 use super::spec::{Kind, Service, Spec};
 use super::{processes, terminal};
 use crate::sys::{self, Change, Pid};
@@ -283,6 +283,8 @@ impl<'a> Engine<'a> {
             Action::Signal(pid, signal) => {
                 let _ = sys::kill(pid, signal);
             }
+            Action::Finish(id, _) => self.events.push_back(Event::NotFinishing(id)),
+            Action::Schedule(id) => self.events.push_back(Event::Scheduled(id, None)),
             Action::EndProbe(pid) => {
                 let _ = sys::kill(-pid, libc::SIGKILL);
             }
@@ -310,7 +312,7 @@ impl<'a> Engine<'a> {
 
     fn launch(&mut self, id: Id) {
         let Some(service) = self.machine.service(id) else { return };
-        self.events.push_back(match self.launcher.launch(service) {
+        self.events.push_back(match self.launcher.launch(service, Attachments::default()) {
             Ok(pid) => Event::Launched(id, pid),
             Err(error) => Event::NotLaunched(id, error.to_string()),
         });
@@ -459,6 +461,12 @@ impl<'a> Engine<'a> {
             Report::StopTimeout(id, took) => {
                 warn!("{} did not end {} after it was asked to and is killed", name(id), seconds(took));
             }
+            Report::NotAlive(id, took) => {
+                warn!("{} has not said for {} that it is alive and is stopped", name(id), seconds(took));
+            }
+            Report::FinishTimeout(id) => warn!("the finish command of {} took too long and is killed", name(id)),
+            Report::RunTimeout(id, took) => warn!("{} has not ended after {} and is stopped", name(id), seconds(took)),
+            Report::StillRuns(id) => warn!("{} is due, and still runs", name(id)),
             Report::Shutdown(reason) => info!("{reason}: shutting down"),
             Report::Killing(why) => warn!("{why} and are killed"),
         }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::libc;
@@ -55,6 +56,17 @@ enum Stage {
     Execute,
 }
 
+/// What a service gets at its start besides what its spec says.
+#[derive(Clone, Copy, Default)]
+pub struct Attachments<'a> {
+    /// What standard output and standard error are; the engine's own if there is none.
+    pub output: Option<[BorrowedFd<'a>; 2]>,
+    /// What `NOTIFY_SOCKET` is.
+    pub notify_socket: Option<&'a Path>,
+    /// A pipe's end to write to, and the number that it is to have.
+    pub notify_descriptor: Option<(BorrowedFd<'a>, i32)>,
+}
+
 impl Launcher {
     /// Takes the signals over and gets ready.
     ///
@@ -92,7 +104,7 @@ impl Launcher {
     ///
     /// # Errors
     /// Those of fork(2). What fails later is told by [`Launcher::failure`] once the child has ended.
-    pub fn launch(&self, service: &Service) -> io::Result<Pid> {
+    pub fn launch(&self, service: &Service, _attachments: Attachments<'_>) -> io::Result<Pid> {
         let program = program(service)?;
         let takes_terminal = service.foreground && terminal::is_ours();
         match sys::fork()? {
@@ -130,7 +142,7 @@ impl Launcher {
                 return (Stage::Terminal, error);
             }
         }
-        if let Some(mask) = service.umask {
+        if let Some(mask) = service.settings.umask {
             umask(Mode::from_bits_truncate(mask));
         }
         if let Some(identity) = &service.identity

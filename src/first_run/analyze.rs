@@ -224,24 +224,11 @@ fn bold(text: &str, color: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::snapshot::{Phase, ServiceState};
+    use crate::engine::snapshot::ServiceState;
     use crate::engine::spec::Kind;
 
     fn service(name: &str, ready_after_ms: Option<u64>, state: ServiceState) -> ServiceStatus {
-        let name = name.to_owned();
-        let kind = Kind::Daemon;
-        let (since_ms, restarts) = (0, 0);
-        ServiceStatus {
-            name,
-            kind,
-            state,
-            pid: None,
-            since_ms,
-            ready_after_ms,
-            restarts,
-            last_end: None,
-            stand_in: false,
-        }
+        ServiceStatus { ready_after_ms, ..ServiceStatus::new(name, Kind::Daemon, state) }
     }
 
     fn engine() -> Snapshot {
@@ -250,7 +237,7 @@ mod tests {
             service("tunnel", None, ServiceState::BackingOff),
             service("app", Some(72_500), ServiceState::Ready),
         ];
-        Snapshot { schema: 1, phase: Phase::Running, pid: 1, uptime_ms: 100_000, services }
+        Snapshot::running(100_000, services)
     }
 
     fn task(name: &str, needs: &[&str], times: Option<(u64, u64)>, state: State) -> TaskProgress {

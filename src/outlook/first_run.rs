@@ -217,7 +217,6 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::snapshot::Phase;
     use crate::engine::spec::Kind;
 
     /// A first run with these steps.
@@ -257,18 +256,8 @@ pub(crate) mod tests {
     }
 
     fn engine(pid: Option<i32>, state: ServiceState) -> Snapshot {
-        let service = ServiceStatus {
-            name: FIRST_RUN.to_owned(),
-            kind: Kind::Oneshot,
-            state,
-            pid,
-            since_ms: 0,
-            ready_after_ms: None,
-            restarts: 0,
-            last_end: None,
-            stand_in: false,
-        };
-        Snapshot { schema: 1, phase: Phase::Running, pid: 1, uptime_ms: 0, services: vec![service] }
+        let service = ServiceStatus { pid, ..ServiceStatus::new(FIRST_RUN, Kind::Oneshot, state) };
+        Snapshot::running(0, vec![service])
     }
 
     fn age(runtime: &Path, by: Duration) {

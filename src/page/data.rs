@@ -169,7 +169,9 @@ impl State {
                 ServiceState::Waiting | ServiceState::Starting => Self::Starting,
                 ServiceState::Ready => Self::AppReady,
                 ServiceState::BackingOff => Self::Restarting,
-                ServiceState::Stopping | ServiceState::Done => Self::Ended,
+                ServiceState::Stopping | ServiceState::Done | ServiceState::Stopped | ServiceState::Scheduled => {
+                    Self::Ended
+                }
                 ServiceState::Failed => Self::Failed,
             },
         }
@@ -262,21 +264,13 @@ pub(super) mod tests {
     use crate::status::{SshRecord, UserRecord};
 
     pub(in crate::page) fn service(name: &str, state: ServiceState, end: Option<&str>) -> ServiceStatus {
-        ServiceStatus {
-            name: name.to_owned(),
-            kind: Kind::Daemon,
-            state,
-            pid: Some(7),
-            since_ms: 130_000,
-            ready_after_ms: None,
-            restarts: 0,
-            last_end: end.map(str::to_owned),
-            stand_in: false,
-        }
+        let last_end = end.map(str::to_owned);
+        let service = ServiceStatus::new(name, Kind::Daemon, state);
+        ServiceStatus { pid: Some(7), since_ms: 130_000, last_end, ..service }
     }
 
     pub(in crate::page) fn snapshot(services: Vec<ServiceStatus>) -> Snapshot {
-        Snapshot { schema: 1, phase: Phase::Running, pid: 1, uptime_ms: 1, services }
+        Snapshot::running(1, services)
     }
 
     pub(in crate::page) fn record(app: bool) -> BootRecord {

@@ -99,7 +99,7 @@ fn services(page: &mut String, services: &[ServiceLine]) -> fmt::Result {
             ServiceState::Waiting | ServiceState::Starting => "busy",
             ServiceState::BackingOff => "odd",
             ServiceState::Failed => "bad",
-            ServiceState::Stopping | ServiceState::Done => "calm",
+            ServiceState::Stopping | ServiceState::Done | ServiceState::Stopped | ServiceState::Scheduled => "calm",
         };
         writeln!(
             page,

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Plan;
-use crate::engine::spec::{Kind, Service};
+use crate::engine::spec::{By, Kind, Service};
 use crate::note::{LONGEST_NOTE, Level};
-use crate::probe::Probe;
+use crate::probe::{Http, Probe};
 use crate::words::clean;
 use crate::{config::duration, fetch, paths, secret};
 
@@ -36,6 +36,7 @@ fn service_json(service: &Service) -> Value {
     json!({
         "name": service.name,
         "kind": service.kind,
+        "critical": service.critical,
         "command": service.command.iter().map(|word| without_secrets(word, service)).collect::<Vec<_>>(),
         "variables": service.environment.keys().collect::<Vec<_>>(),
         "directory": service.directory,
@@ -43,15 +44,16 @@ fn service_json(service: &Service) -> Value {
         "after": service.after,
         "settled": service.settled,
         "stands_in_for": service.stands_in_for,
-        "ready": service.ready.as_ref().map(|ready| probe_json(&ready.probe, service)),
+        "ready": service.ready.as_ref().map(|ready| ready_json(&ready.by, service)),
         "restart": service.restart,
         "stop": {"signal": service.stop_signal, "timeout": duration::format(service.stop_timeout)},
     })
 }
 
-fn probe_json(probe: &Probe, service: &Service) -> Value {
+fn ready_json(by: &By, service: &Service) -> Value {
+    let By::Probe(probe) = by else { return json!(by) };
     json!(match probe {
-        Probe::Http(url) => Probe::Http(without_secrets(url, service)),
+        Probe::Http(http) => Probe::Http(Http { url: without_secrets(&http.url, service), ..http.clone() }),
         Probe::Command(words) => Probe::Command(words.iter().map(|word| without_secrets(word, service)).collect()),
         Probe::Tcp(_) | Probe::Path(_) => probe.clone(),
     })
@@ -145,10 +147,11 @@ fn service_line(service: &Service) -> String {
     if let Some(other) = &service.stands_in_for {
         let _ = write!(line, ", while {other} does not run");
     }
-    match service.kind {
-        Kind::Critical => line.push_str(", and the container ends with it"),
-        Kind::Oneshot => line.push_str(", once"),
-        Kind::Daemon => {}
+    if service.kind == Kind::Oneshot {
+        line.push_str(", once");
+    }
+    if service.critical {
+        line.push_str(", and the container ends with it");
     }
     line
 }

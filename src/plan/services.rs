@@ -8,11 +8,11 @@ use super::first_run::{self, Tools};
 use super::{Facts, Ssh};
 use crate::config::model::{self, BaseEntrypoint, Config};
 use crate::config::signal::signal_number;
-use crate::engine::spec::{Identity, Kind, Readiness, Restart, Service};
+use crate::engine::spec::{Backoff, By, Identity, Kind, Readiness, Restart, STOP_TIMEOUT, Service, Settings};
 use crate::note::Note;
 use crate::paths;
 use crate::prepare::accounts::{Database, groups_of, lookup};
-use crate::probe::Probe;
+use crate::probe::{Http, Probe};
 
 /// The name of the service that the app, or the main command, is.
 pub const APP: &str = "app";
@@ -23,41 +23,25 @@ pub const SSHD: &str = "sshd";
 /// The name of the first run's service.
 pub const FIRST_RUN: &str = "first-run";
 
-/// How long a process may take to end after its stop signal, unless the config says otherwise.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the first run may take to end: it can be ended at any instant, and goes on the next time.
 const STOP_FIRST_RUN: Duration = Duration::from_secs(3);
-/// After how many failures in a row the app or a service is given up.
-const GIVE_UP_AFTER: u32 = 5;
 /// Where these are in the order of stopping: the app first, sshd last.
 const STOP_APP: u8 = 0;
 const STOP_SERVICES: u8 = 1;
 const STOP_SSHD: u8 = 2;
 const SIGTERM: i32 = 15;
+/// For what has to come again whatever happens.
+const NEVER_GIVEN_UP: Backoff = Backoff {
+    first: Duration::from_millis(250),
+    longest: Duration::from_secs(30),
+    stable: Duration::from_secs(30),
+    give_up_after: None,
+};
 /// The user that the status page is served as: nobody, as every distribution has it.
 const NOBODY: Identity = Identity { uid: 65534, gid: 65534, groups: Vec::new() };
 
 fn service(name: &str, kind: Kind, command: Vec<String>, environment: &BTreeMap<String, String>) -> Service {
-    Service {
-        name: name.to_owned(),
-        kind,
-        command,
-        environment: environment.clone(),
-        directory: None,
-        identity: None,
-        umask: None,
-        gets_signals: false,
-        foreground: false,
-        after: Vec::new(),
-        settled: Vec::new(),
-        stands_in_for: None,
-        ready: None,
-        restart: Restart::Never,
-        give_up_after: Some(GIVE_UP_AFTER),
-        stop_order: STOP_SERVICES,
-        stop_signal: SIGTERM,
-        stop_timeout: STOP_TIMEOUT,
-    }
+    Service { environment: environment.clone(), stop_order: STOP_SERVICES, ..Service::new(name, kind, command) }
 }
 
 /// The main command of the command line, if there is one: in the foreground, and the container ends with it.
@@ -73,7 +57,8 @@ pub fn main_command(
         stop_order: STOP_APP,
         // It may take what the shutdown allows; there is no config that says less.
         stop_timeout: Duration::from_secs(3600),
-        ..service(MAIN, Kind::Critical, chained(command.to_vec(), entrypoint), environment)
+        critical: true,
+        ..service(MAIN, Kind::Daemon, chained(command.to_vec(), entrypoint), environment)
     })
 }
 
@@ -127,7 +112,7 @@ impl Ground<'_> {
         };
         all.extend(first_run);
         match main_command(&self.facts.main, &self.own_environment(), self.config.base_entrypoint) {
-            Some(main) => all.push(Service { settled, umask: self.facts.umask, ..main }),
+            Some(main) => all.push(Service { settled, settings: self.settings(), ..main }),
             None if !self.rescue => {
                 all.extend(self.app(notes).map(|app| Service { settled, ..app }));
                 all.extend(self.page());
@@ -192,9 +177,9 @@ impl Ground<'_> {
             environment: path.into_iter().collect(),
             restart: Restart::Always,
             // Whoever pays for the box must be able to get in: never given up.
-            give_up_after: None,
+            backoff: NEVER_GIVEN_UP,
             stop_order: STOP_SSHD,
-            ready: Some(Readiness { probe: Probe::Path(ssh.wanted.pid_file.clone()), timeout: None }),
+            ready: Some(Readiness { by: By::Probe(Probe::Path(ssh.wanted.pid_file.clone())), timeout: None }),
             ..service(SSHD, Kind::Daemon, command, &BTreeMap::new())
         }
     }
@@ -211,7 +196,7 @@ impl Ground<'_> {
     }
 
     fn service(&self, name: &str, wanted: &model::Service, notes: &mut Vec<Note>) -> Option<Service> {
-        let base = service(name, Kind::Daemon, argv(&wanted.command), self.environment);
+        let base = service(name, Kind::Daemon, argv(wanted.command.as_ref()?), self.environment);
         self.as_user(
             Service {
                 directory: wanted.directory.clone(),
@@ -231,12 +216,8 @@ impl Ground<'_> {
     fn app(&self, notes: &mut Vec<Note>) -> Option<Service> {
         let app = self.config.app.as_ref()?;
         let command = chained(argv(app.command.as_ref()?), self.config.base_entrypoint);
-        let kind = match app.policy.unwrap_or(if app.page { model::Policy::Degraded } else { model::Policy::Critical })
-        {
-            model::Policy::Critical => Kind::Critical,
-            model::Policy::Degraded => Kind::Daemon,
-        };
-        let usual = Readiness { probe: Probe::Tcp(app.port.0), timeout: None };
+        let policy = app.policy.unwrap_or(if app.page { model::Policy::Degraded } else { model::Policy::Critical });
+        let usual = Readiness { by: By::Probe(Probe::Tcp(app.port.0)), timeout: None };
         self.as_user(
             Service {
                 directory: app.directory.clone(),
@@ -247,7 +228,8 @@ impl Ground<'_> {
                 stop_order: STOP_APP,
                 stop_signal: stop_signal(&app.stop),
                 stop_timeout: app.stop.timeout.unwrap_or(STOP_TIMEOUT),
-                ..service(APP, kind, command, self.environment)
+                critical: policy == model::Policy::Critical,
+                ..service(APP, Kind::Daemon, command, self.environment)
             },
             app.user.as_deref(),
             &app.environment,
@@ -268,7 +250,7 @@ impl Ground<'_> {
         page.identity = self.facts.root.then_some(NOBODY);
         page.kind = Kind::Daemon;
         page.restart = Restart::Always;
-        page.give_up_after = None;
+        page.backoff = NEVER_GIVEN_UP;
         page.stop_order = STOP_APP;
         page.stands_in_for = Some(APP.to_owned());
         Some(page)
@@ -283,7 +265,7 @@ impl Ground<'_> {
         variables: &BTreeMap<String, String>,
         notes: &mut Vec<Note>,
     ) -> Option<Service> {
-        service.umask = self.facts.umask;
+        service.settings = self.settings();
         match user.map(|user| self.identify(user)) {
             None => service.environment = self.own_environment(),
             Some(Ok((identity, of_user))) => {
@@ -298,6 +280,11 @@ impl Ground<'_> {
         }
         service.environment.extend(variables.clone());
         Some(service)
+    }
+
+    /// What every process of the user's begins with.
+    fn settings(&self) -> Settings {
+        Settings { umask: self.facts.umask, ..Settings::default() }
     }
 
     /// The environment of what runs as devinit itself does.
@@ -363,11 +350,11 @@ fn stop_signal(stop: &model::Stop) -> i32 {
 /// The check has seen to it that there is exactly one.
 fn readiness(ready: &model::Ready) -> Option<Readiness> {
     let probe = match ready {
-        model::Ready { http: Some(url), .. } => Probe::Http(url.clone()),
+        model::Ready { http: Some(url), .. } => Probe::Http(Http { url: url.clone(), ..Http::default() }),
         model::Ready { tcp: Some(port), .. } => Probe::Tcp(*port),
         model::Ready { path: Some(path), .. } => Probe::Path(path.clone()),
         model::Ready { command: Some(command), .. } => Probe::Command(argv(command)),
         _ => return None,
     };
-    Some(Readiness { probe, timeout: ready.timeout })
+    Some(Readiness { by: By::Probe(probe), timeout: ready.timeout })
 }

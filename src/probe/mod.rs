@@ -16,14 +16,27 @@ use crate::sys;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
-    /// An http URL: a status below 400, or 401 or 403, is up.
-    Http(String),
+    /// An http URL that answers as it should.
+    Http(Http),
     /// A port on 127.0.0.1 that accepts a connection.
     Tcp(u16),
     /// A path that exists.
     Path(PathBuf),
     /// A command that exits with 0.
     Command(Vec<String>),
+}
+
+/// What is asked over http, and what answer is expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Http {
+    /// The URL, which begins with `http://`.
+    pub url: String,
+    /// The statuses that are up, from and to. Without them: all below 400, and 401 and 403 ("up, and it asks who you are").
+    pub status: Option<(u16, u16)>,
+    /// What the body has to hold somewhere in its first 256 KiB.
+    pub body: Option<String>,
+    /// The Host header, where it is not the URL's host.
+    pub host: Option<String>,
 }
 
 /// As whom, where and with which variables a command is run: as the service that it looks at, since what it runs may be
@@ -63,7 +76,7 @@ impl Probe {
     /// Why it is not up, in a few words.
     pub fn look(&self, context: &Context, limit: Duration) -> Result<(), String> {
         match self {
-            Self::Http(url) => http(url, limit),
+            Self::Http(wanted) => http(&wanted.url, limit),
             Self::Tcp(port) => connect(*port, limit).map(drop),
             Self::Path(path) => match path.try_exists() {
                 Ok(true) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::model::{App, Hooks, Ready, Service, Stop};
+use super::super::model::{App, Hooks, Process, Ready, Stop};
 use super::super::problem::{nearest, quoted_list};
 use super::super::signal::signal_number;
 use super::{Check, Place, circles, host_of};
@@ -34,14 +34,10 @@ impl Check<'_> {
             } else if name.is_empty() || name.len() > 64 || name.starts_with(['-', '.']) || !name.bytes().all(fits) {
                 self.misnamed(&place, "not a name for a service: up to 64 letters, digits, `-`, `_` and `.`");
             }
-            let Service { command, user, directory, environment, after, restart: _, ready, stop } = service;
-            self.command(command, &place.key("command"));
-            self.account(user.as_ref(), &place.key("user"));
-            self.absolute_if_any(directory.as_ref(), &place.key("directory"));
-            self.environment(environment, &place.key("environment"));
-            self.after(after, &place.key("after"));
-            self.ready(ready.as_ref(), &place.key("ready"));
-            self.stop(stop, &place.key("stop"));
+            self.process(&service.process(), &place);
+            if service.command.is_none() && self.whole {
+                self.error(&place, "`command` is missing");
+            }
         }
         let names: Vec<&str> = self.config.services.keys().map(String::as_str).collect();
         let after = self.config.services.values().map(|service| service.after.as_slice());
@@ -54,21 +50,26 @@ impl Check<'_> {
 
     pub(super) fn app(&mut self, app: &App) {
         let place = Place::of(&["app"]);
-        let App { command, user, directory, environment, after, restart: _, ready, stop, port, page, .. } = app;
-        if let Some(command) = command {
-            self.command(command, &place.key("command"));
-        }
-        self.account(user.as_ref(), &place.key("user"));
-        self.absolute_if_any(directory.as_ref(), &place.key("directory"));
-        self.environment(environment, &place.key("environment"));
-        self.after(after, &place.key("after"));
-        self.ready(ready.as_ref(), &place.key("ready"));
-        self.stop(stop, &place.key("stop"));
+        let App { command, port, page, .. } = app;
+        self.process(&app.process(), &place);
         self.port(port.0, &place.key("port"));
         let ssh = &self.config.ssh;
         if ssh.enabled && (command.is_some() || *page) && port.0 == ssh.port {
             self.error(&place.key("port"), "sshd has this port already").hint("change `app.port` or `ssh.port`");
         }
+    }
+
+    /// What every process can be told.
+    fn process(&mut self, process: &Process<'_>, place: &Place) {
+        if let Some(command) = process.command {
+            self.command(command, &place.key("command"));
+        }
+        self.account(process.user.as_ref(), &place.key("user"));
+        self.absolute_if_any(process.directory.as_ref(), &place.key("directory"));
+        self.environment(process.environment, &place.key("environment"));
+        self.after(process.after, &place.key("after"));
+        self.ready(process.ready.as_ref(), &place.key("ready"));
+        self.stop(process.stop, &place.key("stop"));
     }
 
     fn after(&mut self, after: &[String], place: &Place) {
@@ -89,7 +90,7 @@ impl Check<'_> {
     }
 
     fn ready(&mut self, ready: Option<&Ready>, place: &Place) {
-        let Some(Ready { http, tcp, path, command, timeout }) = ready else { return };
+        let Some(Ready { http, tcp, path, command, timeout, .. }) = ready else { return };
         let given = [http.is_some(), tcp.is_some(), path.is_some(), command.is_some()];
         match given.iter().filter(|given| **given).count() {
             1 => {}

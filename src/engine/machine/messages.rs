@@ -56,6 +56,16 @@ pub enum Event {
     Probing(Id, Pid),
     /// [`Action::Probe`] could not make a process.
     NotProbing(Id),
+    /// [`Action::Finish`] has made this process.
+    Finishing(Id, Pid),
+    /// [`Action::Finish`] could not make a process.
+    NotFinishing(Id),
+    /// A service said something over its notification socket or descriptor.
+    Notified(Id, Notice),
+    /// The answer to [`Action::Schedule`]: how long until it is due; none: never.
+    Scheduled(Id, Option<Duration>),
+    /// The config was read again; this is what runs from now on.
+    Reload(Spec),
     /// A child ended. Until this is taken in it must not be reaped: its number may still be signalled.
     Ended(Pid, End),
     /// A signal arrived.
@@ -66,6 +76,21 @@ pub enum Event {
     Request(Request),
     /// Time passed: [`next_deadline`](super::Machine::next_deadline) was reached.
     Tick,
+}
+
+/// What a service says of itself: sd_notify(3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// `READY=1`, or the newline on its notification descriptor.
+    Ready,
+    /// `STATUS=…`: at most 200 characters.
+    Status(String),
+    /// `WATCHDOG=1`: it is alive.
+    Alive,
+    /// `WATCHDOG=trigger`: it has found out by itself that it is not well.
+    Trigger,
+    /// `WATCHDOG_USEC=…`: from now on it says so at least this often; never if it is zero.
+    AliveEvery(Duration),
 }
 
 /// What can be asked for over the control socket.
@@ -87,6 +112,10 @@ pub enum Action {
     /// Start to look whether the service is ready: a process that exits with 0 once it is; answered by
     /// [`Event::Probing`] or [`Event::NotProbing`].
     Probe(Id),
+    /// Run the service's finish command after this end; answered by [`Event::Finishing`] or [`Event::NotFinishing`].
+    Finish(Id, End),
+    /// Say when the service is due; answered by [`Event::Scheduled`].
+    Schedule(Id),
     /// End a process that looks whether a service is ready, and whatever it started.
     EndProbe(Pid),
     /// Send a signal to a process.
@@ -124,6 +153,14 @@ pub enum Report {
     NotReady(Id, Duration),
     /// The service was killed because it did not end in time.
     StopTimeout(Id, Duration),
+    /// The service has not said for this long that it is alive, or has said that it is not well.
+    NotAlive(Id, Duration),
+    /// Its finish command took too long and was killed.
+    FinishTimeout(Id),
+    /// A oneshot ran for longer than it may.
+    RunTimeout(Id, Duration),
+    /// A service was still running when it was due again.
+    StillRuns(Id),
     /// A shutdown begins, for this reason.
     Shutdown(String),
     /// These processes did not go in time.

@@ -111,7 +111,12 @@ impl Machine {
             Event::Signal(signal) => self.signal(signal, now, &mut actions),
             Event::Alone => self.alone(&mut actions),
             Event::Request(request) => self.request(&request, now, &mut actions),
-            Event::Tick => {}
+            Event::Finishing(..)
+            | Event::NotFinishing(_)
+            | Event::Notified(..)
+            | Event::Scheduled(..)
+            | Event::Reload(_)
+            | Event::Tick => {}
         }
         if !self.exited {
             self.settle(now, &mut actions);
@@ -171,6 +176,7 @@ impl Machine {
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             uptime_ms: millis(now.saturating_duration_since(self.born)),
             services: self.slots.iter().map(|slot| slot.status(now)).collect(),
+            reload: None,
         }
     }
 
@@ -293,7 +299,7 @@ impl Machine {
             actions.push(Action::Report(Report::Ended(id, end.clone(), Next::Nothing)));
         } else {
             slot.failures = slot.failures.saturating_add(1);
-            if again && slot.service.give_up_after.is_none_or(|limit| slot.failures < limit) {
+            if again && slot.service.backoff.give_up_after.is_none_or(|limit| slot.failures < limit) {
                 let pause = pause_after(slot.failures);
                 slot.enter(State::BackingOff { until: later(now, pause) }, now);
                 return actions.push(Action::Report(Report::Ended(id, end.clone(), Next::Restart(pause))));
@@ -301,7 +307,7 @@ impl Machine {
             slot.enter(State::Failed, now);
             actions.push(Action::Report(Report::Ended(id, end.clone(), Next::GivenUp)));
         }
-        if slot.service.kind == Kind::Critical {
+        if slot.service.critical {
             let reason = format!("{} ended ({end})", slot.service.name);
             self.begin_shutdown(reason, Some(end.code()), None, now, actions);
         }

@@ -17,7 +17,7 @@ use nix::libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPWR, SIGQUIT, SIGT
 use super::messages::{Action, End, Id, Report};
 use super::slot::{Look, Slot, State, Then};
 use super::{Machine, later};
-use crate::engine::spec::{Kind, Service};
+use crate::engine::spec::Service;
 
 /// The end of a shutdown is kept free for the processes that are nobody's service.
 const LONGEST_RESERVE: Duration = Duration::from_secs(2);
@@ -133,8 +133,8 @@ impl Machine {
     /// What the end of a service during a shutdown says about the exit code.
     pub(super) fn decide_code(&mut self, id: Id, end: &End) {
         let (Some(slot), Some(shutdown)) = (self.slots.get(id), self.shutdown.as_mut()) else { return };
-        let Service { kind, foreground, stop_signal, .. } = slot.service;
-        if kind != Kind::Critical || shutdown.code.is_some() {
+        let Service { critical, foreground, stop_signal, .. } = slot.service;
+        if !critical || shutdown.code.is_some() {
             return;
         }
         let code = end.code();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::messages::End;
 use crate::engine::snapshot::{ServiceState, ServiceStatus};
-use crate::engine::spec::{Kind, Service};
+use crate::engine::spec::{Kind, Service, When};
 use crate::sys::Pid;
 
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ impl Slot {
     pub(super) fn ready(&self) -> bool {
         match self.service.kind {
             Kind::Oneshot => matches!(self.state, State::Done),
-            Kind::Daemon | Kind::Critical => matches!(self.state, State::Ready { .. }),
+            Kind::Daemon => matches!(self.state, State::Ready { .. }),
         }
     }
 
@@ -150,7 +150,8 @@ impl Slot {
             State::Ready { .. } => ServiceState::Ready,
             State::Stopping { .. } => ServiceState::Stopping,
             State::BackingOff { .. } => ServiceState::BackingOff,
-            State::Done | State::Stopped => ServiceState::Done,
+            State::Done => ServiceState::Done,
+            State::Stopped => ServiceState::Stopped,
             State::Failed => ServiceState::Failed,
         }
     }
@@ -159,6 +160,7 @@ impl Slot {
         ServiceStatus {
             name: self.service.name.clone(),
             kind: self.service.kind,
+            critical: self.service.critical,
             state: self.shown(),
             pid: self.pid(),
             since_ms: millis(now.saturating_duration_since(self.since)),
@@ -166,6 +168,11 @@ impl Slot {
             restarts: self.restarts,
             last_end: self.last_end.as_ref().map(ToString::to_string),
             stand_in: self.service.stands_in_for.is_some(),
+            manual: self.service.when == When::Asked,
+            waits_for: Vec::new(),
+            next_ms: None,
+            text: None,
+            log: None,
         }
     }
 }

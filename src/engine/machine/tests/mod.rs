@@ -14,7 +14,7 @@ use nix::libc::{SIGCONT, SIGINT, SIGTERM};
 
 use super::*;
 use crate::engine::snapshot::ServiceState;
-use crate::engine::spec::Readiness;
+use crate::engine::spec::{Backoff, By, Readiness};
 use crate::probe::Probe;
 
 fn millis(millis: u64) -> Duration {
@@ -27,26 +27,13 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A daemon that is ready at once.
 fn service(name: &str) -> Service {
-    Service {
-        name: name.to_owned(),
-        kind: Kind::Daemon,
-        command: vec![name.to_owned()],
-        environment: BTreeMap::new(),
-        directory: None,
-        identity: None,
-        umask: None,
-        gets_signals: false,
-        foreground: false,
-        after: Vec::new(),
-        settled: Vec::new(),
-        stands_in_for: None,
-        ready: None,
-        restart: Restart::Always,
-        give_up_after: None,
-        stop_order: 0,
-        stop_signal: SIGTERM,
-        stop_timeout: seconds(5),
-    }
+    let backoff = Backoff { give_up_after: None, ..Backoff::default() };
+    Service { restart: Restart::Always, backoff, ..Service::new(name, Kind::Daemon, vec![name.to_owned()]) }
+}
+
+/// How a service comes again that is given up after this many failures.
+fn given_up_after(failures: u32) -> Backoff {
+    Backoff { give_up_after: Some(failures), ..Backoff::default() }
 }
 
 fn oneshot(name: &str) -> Service {
@@ -55,7 +42,7 @@ fn oneshot(name: &str) -> Service {
 
 /// The app of a service container: its end is the container's.
 fn app() -> Service {
-    Service { kind: Kind::Critical, gets_signals: true, restart: Restart::Never, stop_signal: SIGINT, ..service("app") }
+    Service { critical: true, gets_signals: true, restart: Restart::Never, stop_signal: SIGINT, ..service("app") }
 }
 
 /// What the container runs in the foreground.
@@ -85,7 +72,7 @@ impl With for Service {
     }
 
     fn probed(self, timeout: Option<Duration>) -> Self {
-        Self { ready: Some(Readiness { probe: Probe::Tcp(27015), timeout }), ..self }
+        Self { ready: Some(Readiness { by: By::Probe(Probe::Tcp(27015)), timeout }), ..self }
     }
 
     fn order(self, stop_order: u8) -> Self {
@@ -223,6 +210,8 @@ impl Stage {
             Action::Launch(id) => format!("launch {}", name(id)),
             Action::Probe(id) => format!("probe {}", name(id)),
             Action::EndProbe(pid) => format!("end {}", self.cast[&pid]),
+            Action::Finish(id, end) => format!("finish {} ({end})", name(id)),
+            Action::Schedule(id) => format!("schedule {}", name(id)),
             // It goes with every other one.
             Action::Signal(_, SIGCONT) => return None,
             Action::Signal(pid, number) => format!("{} to {}", signal(number), self.cast[&pid]),

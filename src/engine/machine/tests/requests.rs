@@ -14,7 +14,7 @@ fn in_each_state() -> Vec<(Stage, ServiceState)> {
     let mut stopped = Stage::of([service("app")]);
     stopped.stop("app");
     stopped.exits("app", 0);
-    let mut failed = Stage::of([Service { give_up_after: Some(1), ..service("app") }]);
+    let mut failed = Stage::of([Service { backoff: given_up_after(1), ..service("app") }]);
     failed.exits("app", 1);
     let stages = [
         (waiting, ServiceState::Waiting),
@@ -138,7 +138,7 @@ fn the_last_request_that_meets_a_stop_counts() {
 
 #[test]
 fn a_start_forgets_failures() {
-    let mut stage = Stage::of([Service { give_up_after: Some(2), ..service("app") }]);
+    let mut stage = Stage::of([Service { backoff: given_up_after(2), ..service("app") }]);
     stage.exits("app", 1);
     stage.start("app");
     stage.exits("app", 1);

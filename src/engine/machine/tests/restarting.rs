@@ -53,7 +53,7 @@ fn time_that_it_took_to_get_ready_forgives_nothing() {
 
 #[test]
 fn after_so_many_failures_in_a_row_a_daemon_is_given_up_and_the_others_go_on() {
-    let mut stage = Stage::of([Service { give_up_after: Some(3), ..service("db") }, service("sshd")]);
+    let mut stage = Stage::of([Service { backoff: given_up_after(3), ..service("db") }, service("sshd")]);
     for _ in 0..2 {
         stage.exits("db", 1);
         stage.pass(seconds(1));
@@ -143,7 +143,7 @@ fn the_end_of_a_critical_service_ends_the_container_with_its_code() {
 
 #[test]
 fn a_critical_service_that_is_restarted_ends_the_container_once_it_is_given_up() {
-    let app = Service { restart: Restart::OnFailure, give_up_after: Some(2), ..app() };
+    let app = Service { restart: Restart::OnFailure, backoff: given_up_after(2), ..app() };
     let mut stage = Stage::of([app.clone(), service("sshd")]);
     stage.exits("app", 1);
     assert_eq!(stage.pass(millis(250)), ["SIGKILL to group of app", "launch app"]);

@@ -78,7 +78,7 @@ fn settled_means_ended_or_ready_well_or_not() {
 
 #[test]
 fn what_will_be_tried_again_is_not_settled() {
-    let flaky = Service { restart: Restart::OnFailure, give_up_after: Some(2), ..oneshot("flaky") };
+    let flaky = Service { restart: Restart::OnFailure, backoff: given_up_after(2), ..oneshot("flaky") };
     let mut stage = Stage::of([flaky, service("app").settled(&["flaky"])]);
     assert!(stage.exits("flaky", 1).is_empty());
     assert_eq!(stage.pass(millis(250)), ["launch flaky"]);
@@ -177,7 +177,7 @@ fn a_stand_in_that_is_just_being_started_goes_too() {
 
 #[test]
 fn a_stand_in_comes_when_its_service_is_given_up_or_is_down_on_request() {
-    let mut stage = Stage::of([page(), Service { give_up_after: Some(1), ..service("app") }]);
+    let mut stage = Stage::of([page(), Service { backoff: given_up_after(1), ..service("app") }]);
     assert_eq!(stage.exits("app", 1), ["launch page"]);
     assert_eq!(stage.start("app"), ["SIGTERM to page"]);
     assert_eq!(stage.exits("page", 0), ["SIGKILL to group of app", "launch app"]);

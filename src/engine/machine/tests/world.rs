@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::service;
 use crate::engine::machine::*;
 use crate::engine::snapshot::ServiceState;
-use crate::engine::spec::{Kind, Readiness, Restart, Service, Spec};
+use crate::engine::spec::{Backoff, By, Kind, Readiness, Restart, Service, Spec};
 use crate::probe::Probe;
 
 /// How long devinit waits for the last SIGKILL to be felt.
@@ -372,6 +372,7 @@ impl World {
                 process.killed = true;
                 self.deliver_to_all(SIGKILL, |process| process.group == pid);
             }
+            Action::Finish(..) | Action::Schedule(_) => unreachable!("no service of this world has one"),
             Action::Signal(pid, signal) => self.signal(pid, signal),
             Action::SignalGroup(pid, signal) => {
                 match self.processes.get_mut(&pid) {
@@ -388,7 +389,7 @@ impl World {
             Action::Forward { pid, signal, .. } => {
                 let process = self.processes.get(&pid).expect("a process to pass the signal on to");
                 let Role::Main(id) = process.role else { panic!("passed on to {process:?}") };
-                assert_eq!(self.services[id].kind, Kind::Critical);
+                assert!(self.services[id].critical);
                 if self.any(2) == 0 {
                     self.deliver(pid, signal);
                 }
@@ -585,7 +586,7 @@ fn any_duration() -> impl Strategy<Value = Duration> {
 }
 
 fn any_service() -> impl Strategy<Value = Service> {
-    let kinds = prop_oneof![8 => Just(Kind::Daemon), 3 => Just(Kind::Oneshot), 1 => Just(Kind::Critical)];
+    let kinds = prop_oneof![8 => Just((Kind::Daemon, false)), 3 => Just((Kind::Oneshot, false)), 1 => Just((Kind::Daemon, true))];
     let restarts = select(vec![Restart::Never, Restart::OnFailure, Restart::Always, Restart::Always]);
     let ready = proptest::option::of(proptest::option::of(any_duration()));
     let shape = (kinds, restarts, ready, any::<bool>(), proptest::option::of(0u32..12));
@@ -595,11 +596,12 @@ fn any_service() -> impl Strategy<Value = Service> {
         let (after, settled, sparse, sparser, other) = links;
         let bits = |bits: u16| (0..8).filter(move |bit| bits >> bit & 1 == 1).map(|bit| format!("{bit}"));
         Service {
-            kind: shape.0,
+            kind: shape.0.0,
+            critical: shape.0.1,
             restart: shape.1,
-            ready: shape.2.map(|timeout| Readiness { probe: Probe::Tcp(27015), timeout }),
+            ready: shape.2.map(|timeout| Readiness { by: By::Probe(Probe::Tcp(27015)), timeout }),
             foreground: shape.3,
-            give_up_after: shape.4,
+            backoff: Backoff { give_up_after: shape.4, ..Backoff::default() },
             after: bits(after & if sparse { 0x11 } else { 0xff }).collect(),
             settled: bits(settled & if sparser { 0x24 } else { 0xff }).collect(),
             stands_in_for: Some(other.to_string()),
