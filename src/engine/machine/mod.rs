@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
 
-pub use self::messages::{Action, End, Event, Id, Next, Report, Request};
+pub use self::messages::{Action, End, Event, Id, Next, Notice, Report, Request};
 use self::shutdown::Shutdown;
 use self::slot::{Look, Slot, State, Then, millis};
 use super::snapshot::{Phase, Snapshot};
