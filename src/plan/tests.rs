@@ -239,7 +239,7 @@ fn everything_that_a_service_can_be_told_reaches_the_engine() {
     assert_eq!((service.kind, service.when, service.critical), (Kind::Daemon, When::Asked, true));
     assert_eq!(service.watchdog, Some(secs(30)));
     assert_eq!(service.backoff, Backoff { first: secs(1), longest: secs(2), stable: secs(3), give_up_after: None });
-    assert_eq!(service.finish.unwrap(), ["/bin/sh", "-c", "rm x"]);
+    assert_eq!(service.finish.unwrap(), ["/bin/sh", "-c", "rm x", "finish"]);
     assert_eq!(service.environment_files, [Path::new("/a"), Path::new("/b")]);
     let settings = Settings {
         umask: Some(0o27),

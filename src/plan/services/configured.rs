@@ -59,7 +59,7 @@ impl Ground<'_> {
             watchdog: *process.watchdog,
             restart: restart(*process.restart),
             backoff: backoff(process.backoff),
-            finish: process.finish.as_ref().map(argv),
+            finish: process.finish.as_ref().map(finish),
             stop_signal: process.stop.signal.as_deref().and_then(signal_number).unwrap_or(SIGTERM),
             stop_timeout: process.stop.timeout.unwrap_or(STOP_TIMEOUT),
             log: Some(log(name, process.log)),
@@ -83,6 +83,12 @@ impl Ground<'_> {
             no_new_privileges: *process.no_new_privileges,
         }
     }
+}
+
+/// In a line of shell the first of the further arguments is to be `$1`, so something stands for `$0`.
+fn finish(command: &model::Command) -> Vec<String> {
+    let name = matches!(command, model::Command::Shell(_)).then(|| "finish".to_owned());
+    argv(command).into_iter().chain(name).collect()
 }
 
 fn restart(wanted: model::Restart) -> Restart {
