@@ -289,7 +289,7 @@ impl<'a> Engine<'a> {
                 let _ = sys::kill(-pid, libc::SIGKILL);
             }
             Action::SignalGroup(pid, signal) => {
-                let ours = self.machine.service_of(pid).is_some() || self.zombie == Some(pid);
+                let ours = self.machine.knows(pid) || self.zombie == Some(pid);
                 if ours || processes::is_orphaned_group(pid) {
                     let _ = sys::kill(-pid, signal);
                 }
@@ -454,6 +454,9 @@ impl<'a> Engine<'a> {
             Report::Ended(id, End::NotExecuted(_, why), Next::GivenUp) => error!("{}: {why}", name(id)),
             Report::Ended(id, end, Next::Restart(pause)) => {
                 warn!("{} ended ({end}) and is started again in {}", name(id), seconds(pause));
+            }
+            Report::Ended(id, end, Next::Later) => {
+                warn!("{} ended ({end}) and is started again when it is due the next time", name(id));
             }
             Report::Ended(id, end, Next::Nothing) => info!("{} ended ({end})", name(id)),
             Report::Ended(id, end, Next::GivenUp) => error!("{} ended ({end}) and is not started again", name(id)),
