@@ -25,7 +25,7 @@ use super::outputs::Outputs;
 use super::snapshot::{Phase, Reload, ReloadState, Snapshot};
 use super::spawn::{Attachments, Launcher};
 use super::spec::{Kind, Service, Spec};
-use super::{processes, terminal};
+use super::{machine, processes, terminal};
 use crate::sys::{self, Change, Pid};
 
 /// How many signals are taken in before other events get their turn.
@@ -303,7 +303,7 @@ impl Engine<'_> {
                 let _ = sys::kill(-pid, libc::SIGKILL);
             }
             Action::SignalGroup(pid, signal) => {
-                let ours = self.machine.service_of(pid).is_some() || self.zombie == Some(pid);
+                let ours = self.machine.knows(pid) || self.zombie == Some(pid);
                 if ours || processes::is_orphaned_group(pid) {
                     let _ = sys::kill(-pid, signal);
                 }
@@ -400,7 +400,8 @@ impl Engine<'_> {
         let Some(reload) = &mut self.reload else { return };
         reload.state = match result {
             Ok(spec) => {
-                reload.changes = Vec::new();
+                let services: Vec<_> = self.machine.services().collect();
+                reload.changes = machine::changes(&services, &spec);
                 if !reload.dry_run {
                     self.events.push_back(Event::Reload(spec));
                 }

@@ -18,6 +18,9 @@ pub(super) fn report(machine: &Machine, report: Report) {
         Report::Ended(id, end, Next::Restart(pause)) => {
             warn!("{} ended ({end}) and is started again in {}", name(id), seconds(pause));
         }
+        Report::Ended(id, end, Next::Later) => {
+            warn!("{} ended ({end}) and is started again when it is due the next time", name(id));
+        }
         Report::Ended(id, end, Next::Nothing) => info!("{} ended ({end})", name(id)),
         Report::Ended(id, end, Next::GivenUp) => error!("{} ended ({end}) and is not started again", name(id)),
         Report::NotReady(id, took) => warn!("{} is not ready after {} and is stopped", name(id), seconds(took)),
