@@ -1,6 +1,7 @@
 //! The boot: from the command line to a running engine.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::config::model::BaseEntrypoint;
 use crate::engine::run::{self, Purpose, Start, UNUSABLE};
 use crate::engine::spec::Spec;
 use crate::plan::{self, Facts, Plan};
-use crate::{cli, config, log, paths, prepare};
+use crate::{cli, config, log, paths, prepare, sorted};
 
 /// Boots, and returns the container's exit code.
 #[must_use]
@@ -43,9 +44,8 @@ pub fn boot(options: &cli::Boot) -> i32 {
 /// The environment that devinit was started with. Names and values that are not UTF-8 are taken as well as they can be.
 #[must_use]
 pub fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-        .collect()
+    let text = |text: OsString| text.into_string().unwrap_or_else(|text| text.to_string_lossy().into_owned());
+    sorted::map(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
 }
 
 /// Variables that ask for a user, and for a file mode creation mask.

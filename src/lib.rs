@@ -26,6 +26,7 @@ pub mod plan;
 pub mod prepare;
 pub mod probe;
 pub mod secret;
+pub mod sorted;
 pub mod status;
 pub mod sys;
 pub mod words;

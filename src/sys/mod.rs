@@ -10,6 +10,7 @@ mod descriptors;
 mod execute;
 mod rights;
 mod signals;
+mod unwinding;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
