@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod dropin;
 pub mod engine;
 pub mod fetch;
 pub mod first_run;

@@ -7,7 +7,9 @@
 
 mod children;
 mod descriptors;
+mod entry;
 mod execute;
+mod init;
 mod rights;
 mod signals;
 mod unwinding;
@@ -19,7 +21,9 @@ use nix::libc;
 
 pub use children::*;
 pub use descriptors::*;
+pub use entry::*;
 pub use execute::*;
+pub use init::*;
 pub use rights::*;
 pub use signals::*;
 
