@@ -295,6 +295,18 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
 
     numbers! { deserialize_u8 u8, deserialize_u16 u16, deserialize_u32 u32, deserialize_u64 u64, }
 
+    /// The types that may be negative: whether a number is in range is the check's to say.
+    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let number = self.plain().and_then(|text| {
+            let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+            i64::try_from(decimal(digits)?).ok()?.checked_mul(sign)
+        });
+        match number.and_then(|number| i32::try_from(number).ok()) {
+            Some(number) => visitor.visit_i32(number).map_err(|fault: Fault| self.fault(fault)),
+            None => Err(self.expected("a whole number")),
+        }
+    }
+
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.plain().and_then(truth) {
             Some(truth) => visitor.visit_bool(truth),
@@ -365,7 +377,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
+        i8 i16 i64 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
 
