@@ -418,15 +418,14 @@ impl<'a> Engine<'a> {
         let Some(control) = &mut self.control else { return };
         control.serve(|query, allowed| {
             let now = Instant::now();
-            if query == Query::Status {
-                return Answer::Status(machine.snapshot(now));
-            }
-            if !allowed {
-                return Answer::Refused("only root may do this: try sudo".to_owned());
-            }
-            let (Query::Start(name) | Query::Stop(name) | Query::Restart(name)) = &query else {
-                let probes = machine.services().filter_map(|s| Some((s.name.clone(), s.probe()?)));
-                return Answer::Probes(probes.collect());
+            let name = match &query {
+                Query::Status | Query::StatusFrom(_) => return Answer::Status(machine.snapshot(now)),
+                _ if !allowed => return Answer::Refused("only root may do this: try sudo".to_owned()),
+                Query::Probe(name) => {
+                    return Answer::Probe(machine.find(name).and_then(|id| machine.service(id)?.probe()));
+                }
+                Query::Reload { .. } => return Answer::Refused("this devinit cannot reload its config yet".to_owned()),
+                Query::Start(name) | Query::Stop(name) | Query::Restart(name) => name,
             };
             if machine.snapshot(now).phase != Phase::Running {
                 return Answer::Refused("the container is starting or stopping".to_owned());

@@ -176,6 +176,7 @@ impl Machine {
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             uptime_ms: millis(now.saturating_duration_since(self.born)),
             services: self.slots.iter().map(|slot| slot.status(now)).collect(),
+            more: 0,
             reload: None,
         }
     }
