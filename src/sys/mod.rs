@@ -9,7 +9,9 @@ mod children;
 mod descriptors;
 mod execute;
 mod rights;
+mod settings;
 mod signals;
+mod time;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -20,7 +22,9 @@ pub use children::*;
 pub use descriptors::*;
 pub use execute::*;
 pub use rights::*;
+pub use settings::*;
 pub use signals::*;
+pub use time::*;
 
 /// A process id.
 pub type Pid = i32;
