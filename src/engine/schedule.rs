@@ -1,6 +1,7 @@
 //! Times of day as cron(8) has them: minute, hour, day of the month, month, day of the week.
 //!
-//! They are times of the container's time zone. Where the clocks are put forward, what was to run in the hour that is left
+//! They are times of the container's time zone: what `TZ` said when devinit was started, or else /etc/localtime. A `TZ` that
+//! the config gives to services does not count. Where the clocks are put forward, what was to run in the hour that is left
 //! out runs once, right after it. Where they are put back, what runs in every hour also runs in the one that comes again;
 //! everything else does not run twice.
 

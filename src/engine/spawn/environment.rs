@@ -25,6 +25,9 @@ pub(super) const LARGEST_FILE: u64 = 1 << 20;
 /// Variables by their names.
 pub(super) type Variables<'a> = BTreeMap<&'a [u8], &'a [u8]>;
 
+/// A name and its value.
+pub(super) type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// What a service is told by its environment about how to notify.
 pub(super) struct Attached {
     values: Vec<(&'static str, Vec<u8>)>,
@@ -42,11 +45,7 @@ pub(super) fn attached(service: &Service, attachments: Attachments<'_>) -> Attac
 }
 
 /// All of a service's variables: its own, over them those of its files, over all what is attached.
-pub(super) fn variables<'a>(
-    service: &'a Service,
-    added: &[(&'a [u8], &'a [u8])],
-    attached: &'a Attached,
-) -> Variables<'a> {
+pub(super) fn variables<'a>(service: &'a Service, added: &[Pair<'a>], attached: &'a Attached) -> Variables<'a> {
     let mut variables: Variables<'a> =
         service.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     variables.extend(added.iter().copied());
@@ -81,7 +80,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// The number of the first line that is none of these, from 1.
-pub(super) fn parse(content: &[u8]) -> Result<Vec<(&[u8], &[u8])>, u32> {
+pub(super) fn parse(content: &[u8]) -> Result<Vec<Pair<'_>>, u32> {
     // Some editors put a byte order mark in front.
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let mut variables = Vec::new();
@@ -95,7 +94,7 @@ pub(super) fn parse(content: &[u8]) -> Result<Vec<(&[u8], &[u8])>, u32> {
     Ok(variables)
 }
 
-fn assignment(line: &[u8]) -> Option<(&[u8], &[u8])> {
+fn assignment(line: &[u8]) -> Option<Pair<'_>> {
     let exported = line.strip_prefix(b"export").filter(|rest| rest.first().is_some_and(u8::is_ascii_whitespace));
     let line = exported.unwrap_or(line).trim_ascii_start();
     let equals = line.iter().position(|byte| *byte == b'=')?;
