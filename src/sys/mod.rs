@@ -11,7 +11,9 @@ mod entry;
 mod execute;
 mod init;
 mod rights;
+mod settings;
 mod signals;
+mod time;
 mod unwinding;
 
 use std::io;
@@ -25,7 +27,9 @@ pub use entry::*;
 pub use execute::*;
 pub use init::*;
 pub use rights::*;
+pub use settings::*;
 pub use signals::*;
+pub use time::*;
 
 /// A process id.
 pub type Pid = i32;
