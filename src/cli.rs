@@ -43,6 +43,10 @@ pub enum Command {
     Stop(Named),
     /// End a service and run it again
     Restart(Named),
+    /// What services have printed: its last lines, and with -f what comes
+    ///
+    /// Exit code 1 if it cannot be read, or if there is no such service.
+    Logs(Logs),
     /// Check configs; exit code 0 when they are right, 1 when not
     Check(Check),
     /// Print what a boot would do, and do nothing
@@ -178,6 +182,22 @@ pub struct Status {
 pub struct Named {
     /// The service, as `status` lists it
     pub service: String,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The services, as `status` lists them; without one all of them
+    pub services: Vec<String>,
+    /// Go on with what is printed from now on, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many lines of each service
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub lines: usize,
+    /// As lines of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `check`.

@@ -16,6 +16,7 @@ pub mod greeting;
 pub mod health;
 pub mod log;
 pub mod logger;
+pub mod logs;
 pub mod machine;
 pub mod note;
 pub mod outlook;

@@ -12,7 +12,7 @@ use devinit::first_run::analyze;
 use devinit::greeting::Moment;
 use devinit::health::{self, Question};
 use devinit::status::{self, Status};
-use devinit::{attempt, boot, first_run, greeting, outlook, own, paths, plan};
+use devinit::{attempt, boot, first_run, greeting, logs, outlook, own, paths, plan};
 
 fn main() {
     // The ENTRYPOINT's form, which is all there is between the container's start and its main command: clap would
@@ -41,6 +41,7 @@ fn main() {
         Some(Command::Start(named)) => control(&Query::Start(named.service)),
         Some(Command::Stop(named)) => control(&Query::Stop(named.service)),
         Some(Command::Restart(named)) => control(&Query::Restart(named.service)),
+        Some(Command::Logs(options)) => logs::logs(&options),
         Some(Command::Check(options)) => check(&options),
         Some(Command::Plan(options)) => print_plan(&options),
         Some(Command::Schema) => print(&config::schema_text()),

@@ -8,6 +8,7 @@
 mod children;
 mod descriptors;
 mod execute;
+mod memory;
 mod rights;
 mod signals;
 
@@ -19,6 +20,7 @@ use nix::libc;
 pub use children::*;
 pub use descriptors::*;
 pub use execute::*;
+pub use memory::*;
 pub use rights::*;
 pub use signals::*;
 
