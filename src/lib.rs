@@ -8,6 +8,8 @@
 pub mod attempt;
 pub mod boot;
 pub mod cli;
+pub mod commands;
+pub mod completions;
 pub mod config;
 pub mod dropin;
 pub mod engine;
@@ -17,6 +19,7 @@ pub mod greeting;
 pub mod health;
 pub mod log;
 pub mod logger;
+pub mod logs;
 pub mod machine;
 pub mod note;
 pub mod outlook;

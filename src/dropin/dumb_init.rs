@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use nix::libc;
 
@@ -120,7 +121,12 @@ impl DumbInit {
         if self.session {
             self.give_up_terminal();
         }
-        let child = match sys::spawn(&|| self.become_program(arguments, program)) {
+        // So that the folder that it was started in can be unmounted; now, for the child may look.
+        let folder = sys::working_directory().ok();
+        if folder.is_some() {
+            self.leave_folder();
+        }
+        let child = match sys::spawn(&|| self.become_program(folder.as_ref(), arguments, program)) {
             Ok(child) => child,
             Err(_) => {
                 line(format_args!("Unable to fork. Exiting."));
@@ -128,10 +134,10 @@ impl DumbInit {
             }
         };
         self.say(format_args!("Child spawned with PID {child}."));
-        // So that the folder that it was started in can be unmounted.
-        if let Err(error) = sys::change_directory(c"/") {
-            self.say(format_args!("Unable to chdir(\"/\") {}", Failure(&error)));
+        if folder.is_none() {
+            self.leave_folder();
         }
+        drop(folder);
         loop {
             // The only error is that of having been stopped and continued.
             let Ok(signal) = sys::wait_for_signal(ALL) else { continue };
@@ -144,12 +150,18 @@ impl DumbInit {
                     return code;
                 }
             } else {
-                self.pass_on(signal, child);
+                self.pass_on(signal, Some(child));
                 if matches!(signal, libc::SIGTSTP | libc::SIGTTOU | libc::SIGTTIN) {
                     self.say(format_args!("Suspending self due to TTY signal."));
                     let _ = sys::kill(sys::own_pid(), libc::SIGSTOP);
                 }
             }
+        }
+    }
+
+    fn leave_folder(&self) {
+        if let Err(error) = sys::go_to_root() {
+            self.say(format_args!("Unable to chdir(\"/\") {}", Failure(&error)));
         }
     }
 
@@ -168,7 +180,11 @@ impl DumbInit {
     }
 
     /// What the child does; an exit code if it cannot execute the program.
-    fn become_program(&self, arguments: &Arguments, program: usize) -> i32 {
+    fn become_program(&self, folder: Option<&OwnedFd>, arguments: &Arguments, program: usize) -> i32 {
+        if let Some(Err(error)) = folder.map(sys::go_back_to) {
+            line(format_args!("Unable to go back to the working directory {}. Exiting.", Failure(&error)));
+            return 1;
+        }
         // The child starts with every signal at its default, whatever dumb-init was started with.
         for signal in 1..32 {
             let _ = sys::dispose(signal, Disposition::Default);
@@ -190,7 +206,7 @@ impl DumbInit {
         2
     }
 
-    fn pass_on(&self, signal: i32, child: Pid) {
+    fn pass_on(&self, signal: i32, child: Option<Pid>) {
         let to = self.translated(signal);
         if to != signal {
             self.say(format_args!("Translating signal {signal} to {to}."));
@@ -198,7 +214,7 @@ impl DumbInit {
         if to == 0 {
             return self.say(format_args!("Not forwarding signal {to} to children (ignored)."));
         }
-        let _ = sys::kill(if self.session { -child } else { child }, to);
+        let _ = child.map(|child| sys::kill(if self.session { -child } else { child }, to));
         self.say(format_args!("Forwarded signal {to} to children."));
     }
 
@@ -216,7 +232,8 @@ impl DumbInit {
                 }
             };
             if pid == child {
-                self.pass_on(libc::SIGTERM, child);
+                // What is left of the session; without one there is nobody, whoever has the number now.
+                self.pass_on(libc::SIGTERM, Some(child).filter(|_| self.session));
                 self.say(format_args!("Child exited with status {code}. Goodbye."));
                 return Some(code);
             }

@@ -5,11 +5,12 @@
 use std::ffi::{CStr, c_void};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
 
 use nix::libc;
 
-use super::{Pid, check};
+use super::{Pid, check, own};
 
 /// A set of signals as the kernel has it: bit N-1 stands for signal N.
 pub type Mask = u64;
@@ -201,13 +202,31 @@ pub fn is_subreaper() -> io::Result<bool> {
     Ok(answer != 0)
 }
 
-/// Makes a folder the working directory.
+/// The working directory, to come back to it; needs no right to read it.
+///
+/// # Errors
+/// Those of open(2).
+pub fn working_directory() -> io::Result<OwnedFd> {
+    // SAFETY: the path is a string that outlives the call.
+    own(check(unsafe { libc::open(c".".as_ptr(), libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) }.into())?)
+}
+
+/// Goes back to a working directory.
+///
+/// # Errors
+/// Those of fchdir(2).
+pub fn go_back_to(directory: &OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open.
+    check(unsafe { libc::fchdir(directory.as_raw_fd()) }.into()).map(drop)
+}
+
+/// Makes the root of all files the working directory.
 ///
 /// # Errors
 /// Those of chdir(2).
-pub fn change_directory(to: &CStr) -> io::Result<()> {
+pub fn go_to_root() -> io::Result<()> {
     // SAFETY: the path is a string that outlives the call.
-    check(unsafe { libc::chdir(to.as_ptr()) }.into()).map(drop)
+    check(unsafe { libc::chdir(c"/".as_ptr()) }.into()).map(drop)
 }
 
 /// Whether there is something at a path.

@@ -192,19 +192,26 @@ impl Machine {
         self.shutdown.is_some()
     }
 
+    /// How far the boot is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match (self.begun, &self.shutdown) {
+            (_, Some(_)) => Phase::Stopping,
+            (true, None) => Phase::Running,
+            (false, None) => Phase::Preparing,
+        }
+    }
+
     /// What can be told to anyone. Of a reload and of log files the machine knows nothing.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         Snapshot {
             schema: 1,
-            phase: match (self.begun, &self.shutdown) {
-                (_, Some(_)) => Phase::Stopping,
-                (true, None) => Phase::Running,
-                (false, None) => Phase::Preparing,
-            },
+            phase: self.phase(),
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             uptime_ms: millis(now.saturating_duration_since(self.born)),
             services: self.visible().map(|slot| self.status(slot, now)).collect(),
+            more: 0,
             reload: None,
         }
     }

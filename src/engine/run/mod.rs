@@ -436,19 +436,18 @@ impl Engine<'_> {
 
     fn answer(&mut self, query: Query, allowed: bool) -> Answer {
         let now = Instant::now();
-        if query == Query::Status {
-            return Answer::Status(self.snapshot(now));
-        }
-        if !allowed {
-            return Answer::Refused("only root may do this: try sudo".to_owned());
-        }
-        let (Query::Start(name) | Query::Stop(name) | Query::Restart(name)) = &query else {
-            let probes = self.machine.services().filter_map(|s| Some((s.name.clone(), s.probe()?)));
-            return Answer::Probes(probes.collect());
+        let name = match &query {
+            Query::Status | Query::StatusFrom(_) => return Answer::Status(self.snapshot(now)),
+            _ if !allowed => return Answer::Refused("only root may do this: try sudo".to_owned()),
+            Query::Probe(name) => {
+                return Answer::Probe(self.machine.find(name).and_then(|id| self.machine.service(id)?.probe()));
+            }
+            _ if self.machine.phase() != Phase::Running => {
+                return Answer::Refused("the container is starting or stopping".to_owned());
+            }
+            Query::Reload { dry_run } => return self.begin_reload(*dry_run),
+            Query::Start(name) | Query::Stop(name) | Query::Restart(name) => name,
         };
-        if self.machine.snapshot(now).phase != Phase::Running {
-            return Answer::Refused("the container is starting or stopping".to_owned());
-        }
         let Some(id) = self.machine.find(name) else {
             let names: Vec<_> = self.machine.services().map(|service| service.name.as_str()).collect();
             return Answer::Refused(format!("no service is named {name}; there are: {}", names.join(", ")));

@@ -141,7 +141,12 @@ pub(super) fn line(service: &Service) -> String {
     }));
     parts.extend(service.log.as_ref().and_then(log));
     if service.critical {
-        parts.push("and the container ends with it".to_owned());
+        let when = if service.kind == Kind::Oneshot {
+            "and the container ends if it fails"
+        } else {
+            "and the container ends with it"
+        };
+        parts.push(when.to_owned());
     }
     for part in parts {
         line.push_str(", ");
