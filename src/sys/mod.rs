@@ -7,9 +7,12 @@
 
 mod children;
 mod descriptors;
+mod entry;
 mod execute;
+mod init;
 mod rights;
 mod signals;
+mod unwinding;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -18,7 +21,9 @@ use nix::libc;
 
 pub use children::*;
 pub use descriptors::*;
+pub use entry::*;
 pub use execute::*;
+pub use init::*;
 pub use rights::*;
 pub use signals::*;
 
