@@ -127,7 +127,7 @@ class World:
 
     def supervision(self) -> list[int]:
         """All processes in there but those that are supervised."""
-        return [process for process in self.processes() if program(process).parent != HOME or program(process).name in DEVINIT]
+        return [process for process in self.processes() if not supervised(program(process))]
 
     def outside(self, number: int) -> int:
         """The id out here of the process that has this id in there."""
@@ -138,7 +138,9 @@ class World:
         raise Failed(f"process {number} is not there{self.output()}")
 
 
-DEVINIT = ("devinit", "tini", "dumb-init")
+def supervised(path: Path) -> bool:
+    # s6-rc runs copies by the name of `run`.
+    return path.name == "run" or path.parent == HOME and path.name not in ("devinit", "tini", "dumb-init")
 
 
 def program(process: int) -> Path:

@@ -12,44 +12,37 @@
 
 #include "stamp.h"
 
-static pid_t new_process(void) {
-    for (int tries = 0; tries < 1000; tries++) {
-        pid_t child = fork();
-        if (child >= 0)
-            return child;
-        usleep(10000); /* as many processes as there may be: until some are reaped */
-    }
-    _exit(111);
-}
-
+/* vfork: nothing is copied, and the maker keeps no more of the processors from the first process than it has to. */
 static void stream(volatile pid_t *orphans, long number) {
-    for (long i = 0; i < number; i++) {
-        pid_t child = new_process();
+    for (volatile long i = 0; i < number; i++) {
+        pid_t child = vfork();
         if (child == 0) {
-            orphans[i] = new_process();
+            pid_t orphan = vfork();
+            if (orphan != 0)
+                orphans[i] = orphan;
             _exit(0);
         }
         waitpid(child, NULL, 0);
+        if (child < 0 || orphans[i] < 0) { /* as many processes as there may be: until some are reaped */
+            i--;
+            usleep(10000);
+        }
     }
 }
 
 static long long heap(volatile pid_t *orphans, long number) {
     volatile long long *begin = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pid_t child = new_process();
+    pid_t child = fork();
     if (child == 0) {
-        int alive[2];
-        char byte;
-        if (pipe(alive) != 0)
-            _exit(111);
-        for (long i = 0; i < number; i++) {
-            orphans[i] = new_process();
-            if (orphans[i] == 0)
+        for (volatile long i = 0; i < number; i++) {
+            pid_t orphan = vfork();
+            if (orphan == 0)
                 _exit(0);
+            if (orphan < 0)
+                _exit(111);
+            orphans[i] = orphan;
         }
-        close(alive[1]);
-        if (read(alive[0], &byte, 1) != 0)
-            _exit(111);
-        usleep(200000); /* the last ones have closed the pipe, and need a moment to be zombies */
+        usleep(100000); /* the last one needs a moment to be a zombie */
         *begin = now();
         _exit(0);
     }

@@ -166,6 +166,7 @@ class Supervisord(Peer):
     name = "supervisord"
 
     def setup(self, programs: list[Program]) -> list[str]:
+        folder = new_folder()
         lines = ["[supervisord]", "nodaemon=true", "user=root", "logfile=/dev/null", "logfile_maxbytes=0", "pidfile=/run/supervisord.pid"]
         for program in programs:
             command = program.command or [str(SERVICE), program.name]
@@ -181,11 +182,12 @@ class Supervisord(Peer):
                     f"stdout_logfile_maxbytes={LOG_SIZE}",
                     f"stdout_logfile_backups={LOG_KEEP}",
                 ]
+                (LOGS / program.name).mkdir()
             elif program.log == "raw":
                 lines += ["stdout_logfile=/dev/fd/1", "stdout_logfile_maxbytes=0"]
             else:
                 lines += ["stdout_logfile=NONE"]
-        config = new_folder() / "supervisord.conf"
+        config = folder / "supervisord.conf"
         config.write_text("\n".join(lines) + "\n")
         return ["supervisord", "-n", "-c", str(config)]
 

@@ -1,6 +1,6 @@
 /* service [NAME [DESCRIPTOR]] — says that it runs, says that it is ready in the way that it is asked to, and waits for
- * SIGTERM. Without arguments its name is that of its folder, and a file notification-fd in there asks for a newline to
- * descriptor 3: so s6 and runit can execute it as `run` with no shell in between. */
+ * SIGTERM. Without a name it has that of its folder, and a file notification-fd in there asks for a newline to descriptor
+ * 3: so s6 and runit can execute it as `run` with no shell in between. */
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ int main(int count, char **arguments) {
     else if (getcwd(folder, sizeof folder))
         name = strrchr(folder, '/') + 1;
     stamp(events, name, "up", getpid(), started);
-    int descriptor = count > 2 ? atoi(arguments[2]) : count == 1 && access("notification-fd", F_OK) == 0 ? 3 : -1;
+    int descriptor = count > 2 ? atoi(arguments[2]) : access("notification-fd", F_OK) == 0 ? 3 : -1;
     if (address)
         notify(address);
     else if (descriptor >= 0) {
