@@ -11,7 +11,8 @@ use devinit::config::{self, Sources};
 use serde_json::Value;
 
 /// The documents with commands and configs in them.
-const DOCUMENTS: [&str; 4] = ["README.md", "CONTRIBUTING.md", "docs/config.md", "docs/first-run.md"];
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "CONTRIBUTING.md", "docs/commands.md", "docs/config.md", "docs/first-run.md"];
 
 fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

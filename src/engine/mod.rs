@@ -6,6 +6,7 @@
 pub mod control;
 pub mod machine;
 pub mod notify;
+mod outputs;
 pub mod processes;
 pub mod run;
 pub mod schedule;

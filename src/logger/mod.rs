@@ -2,12 +2,16 @@
 //!
 //! PID 1 makes the pipes, once for each service, and keeps both ends of each: so no service ever loses its output or dies
 //! of SIGPIPE because the logger was killed or is renewed, and what is in a pipe waits for the next one. A logger ends by
-//! itself when every pipe is at its end, or, on SIGTERM, as soon as what it has read is written: then another one takes over.
+//! itself when every pipe is at its end, or, on [`MAKE_WAY`], as soon as what it has read is written: then another one takes over.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::engine::spec::Log;
+
+/// The signal that asks a logger to end as soon as what it has read is written. Not SIGTERM, which every process of the
+/// container gets at its end, when the logger has to hear the others out.
+pub const MAKE_WAY: i32 = nix::libc::SIGUSR1;
 
 /// A pipe that a service writes to.
 pub struct Source {

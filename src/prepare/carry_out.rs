@@ -15,7 +15,7 @@ use super::write::{self, Attributes};
 use super::{accounts, home, host_keys, keys, sshd};
 use crate::engine::spec::Spec;
 use crate::note::{Level, Note};
-use crate::plan::{Plan, SSHD, Ssh, User};
+use crate::plan::{Plan, SSHD, Ssh, User, revision};
 use crate::{paths, status};
 
 /// Where host keys go for one boot only, below the runtime folder.
@@ -27,12 +27,19 @@ pub fn carry_out(mut plan: Plan) -> Spec {
     let mut notes = std::mem::take(&mut plan.record.notes);
     write_accounts(&plan, &mut notes);
     write_keys(&plan, &mut notes);
-    if let Some(ssh) = &mut plan.ssh
-        && let Err(why) = prepare_sshd(ssh, &mut plan.record, &mut notes)
-    {
-        notes.push(Note::error(format!("no SSH: {why}")));
-        plan.record.ssh = None;
-        plan.spec.services.retain(|service| service.name != SSHD);
+    if let Some(ssh) = &mut plan.ssh {
+        match prepare_sshd(ssh, &mut plan.record, &mut notes) {
+            Ok(revision) => {
+                for service in plan.spec.services.iter_mut().filter(|service| service.name == SSHD) {
+                    service.revision.clone_from(&revision);
+                }
+            }
+            Err(why) => {
+                notes.push(Note::error(format!("no SSH: {why}")));
+                plan.record.ssh = None;
+                plan.spec.services.retain(|service| service.name != SSHD);
+            }
+        }
     }
     write_sudoers(&plan, &mut notes);
     write_profile(&plan, &mut notes);
@@ -105,7 +112,8 @@ pub fn write_user_keys(folder: &Path, user: &User, keys: &[keys::Key]) -> Result
         .map_err(|error| error.to_string())
 }
 
-fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<Note>) -> Result<(), String> {
+/// Makes host keys and config. Returns a text that changes with what sshd reads of them at its start.
+fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<Note>) -> Result<String, String> {
     let runtime = ssh.config.parent().unwrap_or(Path::new(paths::RUNTIME));
     // Keys that came with an image are everybody's. Those of a machine that is no container are its own.
     let baked = if in_container() { Path::new("/etc/ssh") } else { ssh.host_keys.as_path() };
@@ -128,22 +136,30 @@ fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<
     if let Some(folder) = ssh.log.as_ref().and_then(|log| log.parent()) {
         let _ = fs::create_dir_all(folder);
     }
-    let Err(why) = write_sshd_config(ssh) else { return Ok(()) };
-    // A broken line of the image's own config must not keep everybody out.
-    ssh.wanted.image = sshd::ImageConfig::default();
-    write_sshd_config(ssh).map_err(|why| {
-        let read_only = why.contains("privilege separation directory");
-        if read_only { format!("{why}; with a read-only root add --tmpfs /run") } else { why }
-    })?;
-    notes.push(Note::warning(format!("the image's own sshd_config is left out: {why}")));
-    Ok(())
+    let content = match write_sshd_config(ssh) {
+        Ok(content) => content,
+        Err(why) => {
+            // A broken line of the image's own config must not keep everybody out.
+            ssh.wanted.image = sshd::ImageConfig::default();
+            let content = write_sshd_config(ssh).map_err(|why| {
+                let read_only = why.contains("privilege separation directory");
+                if read_only { format!("{why}; with a read-only root add --tmpfs /run") } else { why }
+            })?;
+            notes.push(Note::warning(format!("the image's own sshd_config is left out: {why}")));
+            content
+        }
+    };
+    // The same files may hold other keys.
+    Ok(revision(&[content.as_bytes(), made.fingerprints.concat().as_bytes()]))
 }
 
-fn write_sshd_config(ssh: &Ssh) -> Result<(), String> {
+/// Returns what was written.
+fn write_sshd_config(ssh: &Ssh) -> Result<String, String> {
     let content = sshd::render(&ssh.wanted);
     write::write_for_this_boot(&ssh.config, content.as_bytes(), Attributes::own(0o600))
         .map_err(|error| error.to_string())?;
-    sshd::check(&ssh.program, &ssh.config).map_err(|error| error.to_string())
+    sshd::check(&ssh.program, &ssh.config).map_err(|error| error.to_string())?;
+    Ok(content)
 }
 
 /// Whether this is a container, as far as that can be told: PID 1, or the marks that the usual engines leave.

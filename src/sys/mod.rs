@@ -7,11 +7,14 @@
 
 mod children;
 mod descriptors;
+mod entry;
 mod execute;
+mod init;
 mod rights;
 mod settings;
 mod signals;
 mod time;
+mod unwinding;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -20,7 +23,9 @@ use nix::libc;
 
 pub use children::*;
 pub use descriptors::*;
+pub use entry::*;
 pub use execute::*;
+pub use init::*;
 pub use rights::*;
 pub use settings::*;
 pub use signals::*;

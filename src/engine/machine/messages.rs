@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::engine::spec::Spec;
 use crate::sys::Pid;
 
-/// A service by its place in the spec.
+/// A service by its place. It keeps its place for as long as it is there, through every reload; the place of one that was
+/// removed is given to another only when its processes are gone and no answer about it is outstanding.
 pub type Id = usize;
 
 /// How a process ended.
@@ -60,7 +61,8 @@ pub enum Event {
     Finishing(Id, Pid),
     /// [`Action::Finish`] could not make a process.
     NotFinishing(Id),
-    /// A service said something over its notification socket or descriptor.
+    /// A service said something over its notification socket or descriptor. Before the [`Event::Tick`] of the same
+    /// wake-up, so that who was heard from in time is not taken for dead.
     Notified(Id, Notice),
     /// The answer to [`Action::Schedule`]: how long until it is due; none: never.
     Scheduled(Id, Option<Duration>),
@@ -96,11 +98,12 @@ pub enum Notice {
 /// What can be asked for over the control socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Run this service, and forget its failures.
+    /// Run this service, and forget its failures. So it is done, first, with each that it comes after (and those that
+    /// these come after) that is down and would stay so: it would be waited for in vain.
     Start(Id),
     /// End this service, and leave it so.
     Stop(Id),
-    /// End this service and run it again, and forget its failures.
+    /// End this service and run it again, as with [`Request::Start`].
     Restart(Id),
 }
 
@@ -112,16 +115,18 @@ pub enum Action {
     /// Start to look whether the service is ready: a process that exits with 0 once it is; answered by
     /// [`Event::Probing`] or [`Event::NotProbing`].
     Probe(Id),
-    /// Run the service's finish command after this end; answered by [`Event::Finishing`] or [`Event::NotFinishing`].
+    /// Run the service's finish command after this end, as the leader of a process group of its own; answered by
+    /// [`Event::Finishing`] or [`Event::NotFinishing`].
     Finish(Id, End),
-    /// Say when the service is due; answered by [`Event::Scheduled`].
+    /// Ask the wall clock when the service is due; answered by [`Event::Scheduled`].
     Schedule(Id),
     /// End a process that looks whether a service is ready, and whatever it started.
     EndProbe(Pid),
     /// Send a signal to a process.
     Signal(Pid, i32),
-    /// Send a signal to a process and all others of its group. The process may be gone; if its number was given to one
-    /// that is no service's since then, nobody is signalled.
+    /// Send a signal to a process (a main process, or a finish command) and all others of its group. The process may be
+    /// gone; if its number was given since then to one that [`Machine::knows`](super::Machine::knows) nothing of, nobody
+    /// is signalled.
     SignalGroup(Pid, i32),
     /// Pass a signal on to the main process; if `caught`, only if it does not kill by default.
     Forward {
@@ -153,13 +158,14 @@ pub enum Report {
     NotReady(Id, Duration),
     /// The service was killed because it did not end in time.
     StopTimeout(Id, Duration),
-    /// The service has not said for this long that it is alive, or has said that it is not well.
+    /// The service has not said for this long that it is alive; zero: it has said that it is not well. It is stopped, by
+    /// SIGABRT.
     NotAlive(Id, Duration),
     /// Its finish command took too long and was killed.
     FinishTimeout(Id),
     /// A oneshot ran for longer than it may.
     RunTimeout(Id, Duration),
-    /// A service was still running when it was due again.
+    /// A service was still running when it was due again: this time is left out.
     StillRuns(Id),
     /// A shutdown begins, for this reason.
     Shutdown(String),
@@ -172,6 +178,8 @@ pub enum Report {
 pub enum Next {
     /// It is started again after this pause.
     Restart(Duration),
+    /// It failed, and is started again when it is due the next time.
+    Later,
     /// It stays down, as it should.
     Nothing,
     /// It failed and stays down.

@@ -9,12 +9,16 @@
 //!                                         └──────────────▶ SIGKILL to every process that is left ────────┘
 //!                                                          (and leave 0.5 s later, whoever hangs in the kernel)
 //! ```
+//!
+//! A service has ended once its finish command has: that one has until SIGKILL what a service has, and 5 s at most. After
+//! the last SIGKILL none is begun.
 
 use std::time::{Duration, Instant};
 
 use nix::libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPWR, SIGQUIT, SIGTERM};
 
 use super::messages::{Action, End, Id, Report};
+use super::recurring::Due;
 use super::slot::{Look, Slot, State, Then};
 use super::{Machine, later};
 use crate::engine::spec::Service;
@@ -46,7 +50,12 @@ pub(super) struct Shutdown {
 
 impl Shutdown {
     pub(super) fn deadline(&self) -> Instant {
-        if self.swept == Some(SIGKILL) { later(self.until, PATIENCE) } else { self.until }
+        if self.has_killed() { later(self.until, PATIENCE) } else { self.until }
+    }
+
+    /// Whether everyone who is left was sent SIGKILL.
+    pub(super) fn has_killed(&self) -> bool {
+        self.swept == Some(SIGKILL)
     }
 }
 
@@ -89,22 +98,45 @@ impl Machine {
         let until = later(now, self.budget);
         let reserve = LONGEST_RESERVE.min(self.budget / 4);
         let services_until = until.checked_sub(reserve).unwrap_or(now);
-        self.shutdown = Some(Shutdown { code, signal, since: now, services_until, until, swept: None });
+        let mut code = code;
         actions.push(Action::Report(Report::Shutdown(reason)));
         for slot in &mut self.slots {
             actions.extend(slot.probe().map(Action::EndProbe));
+            slot.due = Due::Never;
+            if let State::Finishing { end, then, .. } = &slot.state
+                && code.is_none()
+                && slot.ends_container(slot.outcome(end, *then, false))
+            {
+                // The container would have ended with it as soon as its finish command has.
+                code = Some(end.code());
+            }
             match &mut slot.state {
-                State::Waiting | State::BackingOff { .. } => slot.enter(State::Stopped, now),
-                // Whether it gets ready is of no interest any more.
+                State::Waiting | State::BackingOff { .. } | State::Scheduled => slot.enter(State::Stopped, now),
+                // Whether it gets ready, or is alive, is of no interest any more.
                 State::Starting { look, deadline, .. } => (*look, *deadline) = (Look::Unwanted, None),
-                State::Stopping { kill_at: Some(kill_at), .. } => *kill_at = (*kill_at).min(services_until),
+                State::Ready { alive_by, .. } => *alive_by = None,
+                State::Stopping { kill_at: Some(kill_at), .. } | State::Finishing { kill_at: Some(kill_at), .. } => {
+                    *kill_at = (*kill_at).min(services_until);
+                }
                 _ => {}
             }
         }
+        self.shutdown = Some(Shutdown { code, signal, since: now, services_until, until, swept: None });
+    }
+
+    /// Until when something may take that has time until then, if a shutdown leaves it that.
+    pub(super) fn in_shutdown(&self, until: Instant, now: Instant) -> Instant {
+        let Some(shutdown) = &self.shutdown else { return until };
+        until.min(shutdown.services_until).max(later(now, LEAST_GRACE))
     }
 
     /// Asks a service to end.
     pub(super) fn stop(&mut self, id: Id, next: Then, now: Instant, actions: &mut Vec<Action>) {
+        self.end_by(id, None, next, now, actions);
+    }
+
+    /// Asks a service to end, by this signal if not by its own.
+    pub(super) fn end_by(&mut self, id: Id, signal: Option<i32>, next: Then, now: Instant, actions: &mut Vec<Action>) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         if let State::Stopping { then, .. } = &mut slot.state {
             *then = next;
@@ -115,7 +147,7 @@ impl Machine {
         let main_command = self.command_mode && slot.service.foreground;
         let signal = match self.shutdown.as_ref().and_then(|shutdown| shutdown.signal) {
             Some(signal @ (SIGTERM | SIGINT | SIGQUIT)) if main_command => signal,
-            _ => slot.service.stop_signal,
+            _ => signal.unwrap_or(slot.service.stop_signal),
         };
         actions.push(Action::Signal(pid, signal));
         // A stopped process would see the signal only when someone continues it.
@@ -123,11 +155,11 @@ impl Machine {
         if main_command {
             actions.push(Action::HangUp(pid));
         }
-        let mut kill_at = later(now, slot.service.stop_timeout);
-        if let Some(shutdown) = &self.shutdown {
-            kill_at = kill_at.min(shutdown.services_until).max(later(now, LEAST_GRACE));
+        let kill_at = later(now, slot.service.stop_timeout);
+        let kill_at = Some(self.in_shutdown(kill_at, now));
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.enter(State::Stopping { pid, kill_at, then: next }, now);
         }
-        slot.enter(State::Stopping { pid, kill_at: Some(kill_at), then: next }, now);
     }
 
     /// What the end of a service during a shutdown says about the exit code.

@@ -1,20 +1,24 @@
 //! The rules one by one, and then all of them at once in a [`world`] where anything can happen.
 
+mod finishing;
+mod notices;
+mod recurring;
+mod reloading;
 mod requests;
 mod restarting;
 mod shutting_down;
 mod signals;
 mod starting;
-mod world;
+// mod world;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use nix::libc::{SIGCONT, SIGINT, SIGTERM};
+use nix::libc::{SIGCONT, SIGINT, SIGKILL, SIGTERM};
 
 use super::*;
 use crate::engine::snapshot::ServiceState;
-use crate::engine::spec::{Backoff, By, Readiness};
+use crate::engine::spec::{Backoff, By, Kind, Readiness, Restart, When};
 use crate::probe::Probe;
 
 fn millis(millis: u64) -> Duration {
@@ -60,6 +64,8 @@ trait With: Sized {
     fn settled(self, names: &[&str]) -> Self;
     fn probed(self, timeout: Option<Duration>) -> Self;
     fn order(self, order: u8) -> Self;
+    fn finished(self) -> Self;
+    fn when(self, when: When) -> Self;
 }
 
 impl With for Service {
@@ -78,6 +84,14 @@ impl With for Service {
     fn order(self, stop_order: u8) -> Self {
         Self { stop_order, ..self }
     }
+
+    fn finished(self) -> Self {
+        Self { finish: Some(vec!["clean-up".to_owned()]), ..self }
+    }
+
+    fn when(self, when: When) -> Self {
+        Self { when, ..self }
+    }
 }
 
 /// A machine on a stage where every process starts at once, and ends when the test says so. What the machine does is
@@ -89,13 +103,15 @@ struct Stage {
     cast: BTreeMap<Pid, String>,
     /// What was reported since the beginning.
     reports: Vec<Report>,
+    /// What the wall clock says how long it is until the next time.
+    next_time: Option<Duration>,
 }
 
 impl Stage {
     fn empty(command_mode: bool) -> Self {
         let now = Instant::now();
         let machine = Machine::new(command_mode, now);
-        Self { machine, now, next_pid: 100, cast: BTreeMap::new(), reports: Vec::new() }
+        Self { machine, now, next_pid: 100, cast: BTreeMap::new(), reports: Vec::new(), next_time: None }
     }
 
     /// A container of these services, and what happens in it first.
@@ -126,7 +142,25 @@ impl Stage {
     }
 
     fn state(&self, name: &str) -> ServiceState {
-        self.machine.snapshot(self.now).services[self.id(name)].state
+        self.status(name).state
+    }
+
+    fn status(&self, name: &str) -> ServiceStatus {
+        let services = self.machine.snapshot(self.now).services;
+        services.into_iter().find(|service| service.name == name).unwrap()
+    }
+
+    /// The names of all services, in the order in which they are shown.
+    fn names(&self) -> Vec<String> {
+        self.machine.services().map(|service| service.name.clone()).collect()
+    }
+
+    fn says(&mut self, name: &str, notice: Notice) -> Vec<String> {
+        self.play(Event::Notified(self.id(name), notice))
+    }
+
+    fn reload(&mut self, services: impl Into<Vec<Service>>) -> Vec<String> {
+        self.play(Event::Reload(Spec { services: services.into(), shutdown: seconds(9) }))
     }
 
     /// One step, and nobody answers.
@@ -144,6 +178,8 @@ impl Stage {
                 match action {
                     Action::Launch(id) => events.push_back(Event::Launched(id, self.hire(id, ""))),
                     Action::Probe(id) => events.push_back(Event::Probing(id, self.hire(id, "probe of "))),
+                    Action::Finish(id, _) => events.push_back(Event::Finishing(id, self.hire(id, "finish of "))),
+                    Action::Schedule(id) => events.push_back(Event::Scheduled(id, self.next_time)),
                     _ => {}
                 }
                 said.extend(self.words(action));

@@ -23,7 +23,7 @@ fn in_each_state() -> Vec<(Stage, ServiceState)> {
         (stopping, ServiceState::Stopping),
         (backing_off, ServiceState::BackingOff),
         (done, ServiceState::Done),
-        (stopped, ServiceState::Done),
+        (stopped, ServiceState::Stopped),
         (failed, ServiceState::Failed),
     ];
     for (stage, state) in &stages {
@@ -37,7 +37,7 @@ fn a_service_that_is_started_on_request_runs_in_the_end_whatever_state_it_was_in
     for (mut stage, state) in in_each_state() {
         let said = stage.start("app");
         let expected: &[&str] = match state {
-            ServiceState::BackingOff | ServiceState::Done | ServiceState::Failed => {
+            ServiceState::BackingOff | ServiceState::Done | ServiceState::Stopped | ServiceState::Failed => {
                 &["SIGKILL to group of app", "launch app"]
             }
             _ => &[],
@@ -65,7 +65,10 @@ fn a_service_that_is_stopped_on_request_stays_down_whatever_state_it_was_in() {
             assert!(stage.exits("app", 1).is_empty());
         }
         assert!(stage.pass(seconds(3600)).is_empty(), "{state:?}");
-        let down = if state == ServiceState::Failed { ServiceState::Failed } else { ServiceState::Done };
+        let down = match state {
+            ServiceState::Done | ServiceState::Failed => state,
+            _ => ServiceState::Stopped,
+        };
         assert_eq!(stage.state("app"), down, "{state:?}");
         assert!(!stage.machine.stopping());
     }
@@ -108,14 +111,14 @@ fn a_stop_that_meets_a_launch_ends_the_process_as_soon_as_it_is_there() {
     let mut stage = while_launching(&[Request::Stop(0)]);
     assert_eq!(stage.step(Event::Launched(0, 7)), ["SIGTERM to app"]);
     assert!(stage.exits("app", 0).is_empty());
-    assert_eq!(stage.state("app"), ServiceState::Done);
+    assert_eq!(stage.state("app"), ServiceState::Stopped);
 }
 
 #[test]
 fn a_stop_that_meets_a_launch_that_fails_has_what_it_wants() {
     let mut stage = while_launching(&[Request::Stop(0)]);
     assert!(stage.step(Event::NotLaunched(0, "no memory".to_owned())).is_empty());
-    assert_eq!(stage.state("app"), ServiceState::Done);
+    assert_eq!(stage.state("app"), ServiceState::Stopped);
     assert_eq!(stage.machine.next_deadline(), None);
 }
 
@@ -133,7 +136,7 @@ fn the_last_request_that_meets_a_stop_counts() {
     stage.restart("app");
     stage.stop("app");
     assert!(stage.exits("app", 0).is_empty());
-    assert_eq!(stage.state("app"), ServiceState::Done);
+    assert_eq!(stage.state("app"), ServiceState::Stopped);
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn a_start_forgets_failures() {
     assert_eq!(stage.state("app"), ServiceState::BackingOff);
     stage.restart("app");
     stage.exits("app", 1);
-    assert_eq!(stage.reports.last(), Some(&Report::Ended(0, End::Code(1), Next::Restart(FIRST_PAUSE))));
+    assert_eq!(stage.reports.last(), Some(&Report::Ended(0, End::Code(1), Next::Restart(millis(250)))));
 }
 
 #[test]
@@ -187,4 +190,81 @@ fn requests_for_what_is_not_there_or_too_late_do_nothing() {
     }
     assert_eq!(stage.exits("app", 0), ["SIGTERM to everyone"]);
     assert!(Stage::empty(false).play(Event::Request(Request::Start(0))).is_empty());
+}
+
+#[test]
+fn a_service_that_is_started_on_request_only_waits_for_it() {
+    let (mut stage, said) = Stage::begin([service("tool").when(When::Asked), service("app").settled(&["tool"])]);
+    assert_eq!(said, ["launch app"], "nobody waits for what nobody has asked for");
+    let status = stage.status("tool");
+    assert_eq!((status.state, status.manual), (ServiceState::Stopped, true));
+    assert_eq!(stage.start("tool"), ["launch tool"]);
+    stage.exits("tool", 1);
+    assert_eq!(stage.pass(millis(250)), ["SIGKILL to group of tool", "launch tool"], "it is restarted as others are");
+    stage.stop("tool");
+    stage.exits("tool", 0);
+    assert_eq!(stage.state("tool"), ServiceState::Stopped);
+}
+
+#[test]
+fn a_service_that_is_started_has_what_it_comes_after_started_too() {
+    let manual = |service: Service| service.when(When::Asked);
+    let services = || {
+        [
+            manual(service("db").probed(None)),
+            manual(oneshot("schema").after(&["db"])),
+            manual(service("app").after(&["schema"])),
+            manual(service("other")),
+        ]
+    };
+    for ask in [Stage::start, Stage::restart] {
+        let mut stage = Stage::of(services());
+        assert_eq!(ask(&mut stage, "app"), ["launch db", "probe db"]);
+        assert_eq!(stage.status("app").waits_for, ["schema"]);
+        assert_eq!(stage.is_ready("db"), ["launch schema"]);
+        assert_eq!(stage.exits("schema", 0), ["launch app"]);
+        stage.stop("app");
+        stage.exits("app", 0);
+        assert_eq!(ask(&mut stage, "app"), ["SIGKILL to group of app", "launch app"], "what is there is left alone");
+        assert_eq!(stage.state("other"), ServiceState::Stopped);
+    }
+}
+
+#[test]
+fn a_service_that_is_started_brings_back_what_failed_or_is_being_stopped() {
+    let db = Service { backoff: given_up_after(1), ..service("db") };
+    let mut stage = Stage::of([db, service("app").after(&["db"])]);
+    stage.exits("db", 1);
+    stage.exits("app", 1);
+    assert_eq!(stage.start("app"), ["SIGKILL to group of db", "launch db", "SIGKILL to group of app", "launch app"]);
+    stage.stop("app");
+    stage.exits("app", 0);
+    stage.stop("db");
+    assert!(stage.start("app").is_empty(), "db still ends");
+    assert_eq!(stage.exits("db", 0), ["SIGKILL to group of db", "launch db", "SIGKILL to group of app", "launch app"]);
+}
+
+#[test]
+fn services_that_come_after_each_other_do_not_keep_a_request_going_for_ever() {
+    let manual = |name: &str, after: &str| service(name).after(&[after]).when(When::Asked);
+    let mut stage = Stage::of([manual("a", "b"), manual("b", "a")]);
+    assert!(stage.start("a").is_empty());
+    assert_eq!((stage.state("a"), stage.state("b")), (ServiceState::Waiting, ServiceState::Waiting));
+}
+
+#[test]
+fn a_service_that_waits_tells_for_whom() {
+    let mut stage = Stage::of([
+        oneshot("hook"),
+        service("db").probed(None),
+        service("app").after(&["db"]).settled(&["db", "hook", "nobody"]),
+    ]);
+    assert_eq!(stage.status("app").waits_for, ["db", "hook"]);
+    stage.exits("hook", 1);
+    assert_eq!(stage.status("app").waits_for, ["db"]);
+    stage.is_ready("db");
+    assert!(stage.status("app").waits_for.is_empty());
+    stage.exits("db", 1);
+    assert!(stage.status("app").waits_for.is_empty(), "it runs, and waits for nobody");
+    assert_eq!(stage.status("db").next_ms, Some(250));
 }

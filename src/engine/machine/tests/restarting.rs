@@ -23,22 +23,50 @@ fn pauses_double_from_a_quarter_of_a_second_to_half_a_minute() {
 
 #[test]
 fn no_number_of_failures_breaks_the_pause() {
-    assert_eq!(pause_after(0), FIRST_PAUSE);
+    let backoff = Backoff::default();
+    assert_eq!(pause_after(0, &backoff), millis(250));
     for failures in [8, 32, 33, 34, 64, u32::MAX] {
-        assert_eq!(pause_after(failures), LONGEST_PAUSE);
+        assert_eq!(pause_after(failures, &backoff), seconds(30));
     }
+}
+
+#[test]
+fn pauses_never_shrink_and_are_never_nothing_whatever_was_asked_for() {
+    let durations = [Duration::ZERO, Duration::from_nanos(1), millis(250), seconds(30), Duration::MAX];
+    for (first, longest) in durations.iter().flat_map(|first| durations.map(|longest| (*first, longest))) {
+        let backoff = Backoff { first, longest, ..Backoff::default() };
+        let pauses: Vec<_> = (0..100).map(|failures| pause_after(failures, &backoff)).collect();
+        assert!(pauses.is_sorted(), "{backoff:?}");
+        assert!(pauses[0] >= millis(1) && pauses[99] <= longest.max(millis(1)), "{backoff:?}");
+    }
+}
+
+#[test]
+fn each_service_has_its_own_pauses() {
+    let backoff = Backoff { first: seconds(1), longest: seconds(3), stable: seconds(5), give_up_after: None };
+    let mut stage = Stage::of([Service { backoff, ..service("app") }, service("other")]);
+    for expected in [1, 2, 3, 3] {
+        stage.exits("app", 1);
+        assert_eq!(pause(&stage), seconds(expected));
+        stage.pass(seconds(expected));
+    }
+    stage.pass(seconds(5));
+    stage.exits("app", 1);
+    assert_eq!(pause(&stage), seconds(1), "5 s are stable enough");
+    stage.exits("other", 1);
+    assert_eq!(pause(&stage), millis(250));
 }
 
 #[test]
 fn half_a_minute_of_being_ready_forgives_everything() {
     let mut stage = Stage::of([service("app")]);
     stage.exits("app", 1);
-    stage.pass(millis(250) + STABLE - millis(1));
+    stage.pass(millis(250) + seconds(30) - millis(1));
     stage.exits("app", 1);
     assert_eq!(pause(&stage), millis(500), "29.999 s are not enough");
-    stage.pass(millis(500) + STABLE);
+    stage.pass(millis(500) + seconds(30));
     stage.exits("app", 1);
-    assert_eq!(pause(&stage), FIRST_PAUSE);
+    assert_eq!(pause(&stage), millis(250));
 }
 
 #[test]
@@ -163,4 +191,46 @@ fn the_code_of_the_service_that_ended_the_container_is_final() {
     assert_eq!(stage.exits("app", 3), ["SIGINT to other"]);
     stage.ends("other", End::Signal(SIGKILL));
     assert_eq!(stage.play(Event::Alone), ["exit 3"]);
+}
+
+#[test]
+fn a_critical_oneshot_ends_the_container_only_if_it_fails_for_good() {
+    let hook = Service { critical: true, ..oneshot("hook") };
+    let mut stage = Stage::of([hook.clone(), service("sshd")]);
+    assert!(stage.exits("hook", 0).is_empty(), "a success");
+    assert!(!stage.machine.stopping());
+
+    let retried = Service { restart: Restart::OnFailure, backoff: given_up_after(2), ..hook };
+    let mut stage = Stage::of([retried, service("sshd")]);
+    assert!(stage.exits("hook", 3).is_empty(), "it is tried again");
+    stage.pass(millis(250));
+    assert_eq!(stage.exits("hook", 4), ["SIGTERM to sshd"]);
+    stage.exits("sshd", 0);
+    assert_eq!(stage.play(Event::Alone), ["exit 4"]);
+}
+
+#[test]
+fn a_daemon_is_critical_or_not_whatever_its_kind() {
+    let degraded = Service { critical: false, ..app() };
+    let mut stage = Stage::of([degraded, Service { critical: true, ..service("db") }]);
+    assert!(stage.exits("app", 1).is_empty());
+    assert!(!stage.machine.stopping());
+}
+
+#[test]
+fn a_oneshot_that_runs_for_too_long_is_stopped_and_has_failed() {
+    let hook = Service { run_limit: Some(seconds(10)), ..oneshot("hook") };
+    let mut stage = Stage::of([hook, service("app").after(&["hook"])]);
+    assert!(stage.pass(millis(9999)).is_empty());
+    assert_eq!(stage.pass(millis(1)), ["SIGTERM to hook"]);
+    assert_eq!(stage.reports, [Report::RunTimeout(0, seconds(10))]);
+    assert_eq!(stage.pass(seconds(5)), ["SIGKILL to group of hook"]);
+    assert!(stage.exits("hook", 0).is_empty(), "even if it says otherwise");
+    assert_eq!((stage.state("hook"), stage.state("app")), (ServiceState::Failed, ServiceState::Waiting));
+}
+
+#[test]
+fn a_daemon_may_run_for_as_long_as_it_likes() {
+    let mut stage = Stage::of([Service { run_limit: Some(seconds(1)), ..service("app").probed(None) }]);
+    assert!(stage.pass(seconds(100)).is_empty());
 }

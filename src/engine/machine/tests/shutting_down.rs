@@ -220,7 +220,7 @@ fn nothing_is_started_or_looked_at_any_more() {
     stage.exits("backing off", 1);
     assert_eq!(stage.signal(SIGTERM), ["end probe of slow", "SIGTERM to slow"]);
     for name in ["waiting", "backing off"] {
-        assert_eq!(stage.state(name), ServiceState::Done);
+        assert_eq!(stage.state(name), ServiceState::Stopped);
     }
     assert!(stage.pass(seconds(4)).is_empty());
     assert_eq!(stage.exits("slow", 0), ["SIGTERM to hook"]);

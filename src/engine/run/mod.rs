@@ -3,31 +3,31 @@
 //! Nothing here may end the process before the machine says so: there is nobody above PID 1. What can fail is either
 //! done before the loop, where failing means that the container does not start, or its failure is an event.
 
+mod preparation;
+mod report;
+
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
+use self::preparation::{Failure, Preparation};
+pub use self::preparation::{Prepare, Purpose};
 use super::control::{Answer, Query, Server};
-use super::machine::{Action, End, Event, Id, Machine, Next, Report, Request};
-use super::snapshot::Phase;
+use super::machine::{Action, End, Event, Id, Machine, Request};
+use super::outputs::Outputs;
+use super::snapshot::{Phase, Reload, ReloadState, Snapshot};
 use super::spawn::{Attachments, Launcher};
 use super::spec::{Kind, Service, Spec};
-use super::{processes, terminal};
+use super::{machine, processes, terminal};
 use crate::sys::{self, Change, Pid};
 
-/// How long a preparing child may take before it is given up.
-const PREPARE_LIMIT: Duration = Duration::from_secs(120);
-/// The longest spec that is taken from a preparing child, in bytes.
-const LONGEST_SPEC: usize = 16 << 20;
 /// How many signals are taken in before other events get their turn.
 const SIGNAL_BATCH: usize = 64;
 /// How many exits are handled before other events get their turn.
@@ -37,40 +37,36 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// EX_CONFIG: a preparing child that ends with it wants the container to.
 pub const UNUSABLE: i32 = 78;
 
-/// Works out what runs. Called in a child of its own for each attempt, with the reason why the one before failed; it
-/// writes a [`Spec`] as JSON to the pipe and returns 0, or [`UNUSABLE`] to end the container.
-pub type Prepare<'a> = &'a dyn Fn(Option<&str>, File) -> i32;
-
 /// What the engine starts with.
-pub enum Start<'a> {
-    /// It is known what runs.
-    With(Spec),
-    /// A child finds out.
-    Prepare {
-        /// How; it has two attempts.
-        prepare: Prepare<'a>,
-        /// What runs if both fail.
-        otherwise: Spec,
-    },
+pub struct Start<'a> {
+    /// Finds out what runs, in a child: at the boot it has two attempts.
+    pub prepare: Prepare<'a>,
+    /// What runs if nothing has to be found out, or both attempts fail.
+    pub spec: Spec,
+    /// Whether nothing has to be found out.
+    pub known: bool,
 }
 
-struct Preparation<'a> {
-    prepare: Prepare<'a>,
-    otherwise: Spec,
-    second: bool,
-    pid: Pid,
-    /// Open until the child closes its end.
-    pipe: Option<File>,
-    spec: Vec<u8>,
-    deadline: Instant,
+/// What a preparing child is there for.
+enum Wanted {
+    /// The boot; this is what runs if there is nothing better. `again`: the first attempt failed.
+    Boot {
+        otherwise: Spec,
+        again: bool,
+    },
+    Reload,
 }
 
 struct Engine<'a> {
     machine: Machine,
     launcher: Launcher,
+    outputs: Outputs,
     signals: OwnedFd,
     control: Option<Server>,
-    preparation: Option<Preparation<'a>>,
+    prepare: Prepare<'a>,
+    preparation: Option<(Preparation, Wanted)>,
+    /// The last reload.
+    reload: Option<Reload>,
     events: VecDeque<Event>,
     /// A process that has ended and is about to be reaped.
     zombie: Option<Pid>,
@@ -104,9 +100,12 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
     let mut engine = Engine {
         machine: Machine::new(command_mode, Instant::now()),
         launcher,
+        outputs: Outputs::new(runtime),
         signals,
         control,
+        prepare: start.prepare,
         preparation: None,
+        reload: None,
         events: VecDeque::new(),
         zombie: None,
         sweep: None,
@@ -115,9 +114,10 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         more_exits: false,
         exit: None,
     };
-    match start {
-        Start::With(spec) => engine.events.push_back(Event::Begin(spec)),
-        Start::Prepare { prepare, otherwise } => engine.prepare(prepare, otherwise, None),
+    if start.known {
+        engine.events.push_back(Event::Begin(start.spec));
+    } else {
+        engine.prepare_boot(start.spec, None);
     }
     let code = engine.run();
     if command_mode && engine.launcher.terminal {
@@ -126,13 +126,14 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
     Ok(code)
 }
 
-impl<'a> Engine<'a> {
+impl Engine<'_> {
     fn run(&mut self) -> i32 {
         loop {
             self.drain();
             if let Some(signal) = self.sweep.take() {
                 // Only now: in the middle of reaping, whoever has just ended would still count as there.
                 self.sweeping = true;
+                self.outputs.close();
                 if self.anyone() {
                     processes::sweep(signal);
                 }
@@ -149,6 +150,11 @@ impl<'a> Engine<'a> {
     /// Has the machine take in what happened, and does what it wants, until nothing is left.
     fn drain(&mut self) {
         while let Some(event) = self.events.pop_front() {
+            if let Event::Begin(spec) | Event::Reload(spec) = &event {
+                let now = Instant::now();
+                self.outputs.make_pipes(&spec.services, now);
+                self.outputs.start_logger(&self.launcher, now);
+            }
             for action in self.machine.step(event, Instant::now()) {
                 self.act(action);
             }
@@ -158,13 +164,13 @@ impl<'a> Engine<'a> {
     /// The one place where devinit sleeps.
     fn wait(&mut self) {
         let now = Instant::now();
-        let preparing = self.preparation.as_ref().map(|preparation| preparation.deadline);
+        let preparing = self.preparation.as_ref().map(|(preparation, _)| preparation.deadline);
         let at_once = self.more_exits.then_some(now);
-        let due = self.machine.next_deadline().into_iter().chain(preparing).min();
+        let due = self.machine.next_deadline().into_iter().chain(preparing).chain(self.outputs.deadline()).min();
         let deadline = due.into_iter().chain(at_once).min();
         let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        let pipe = self.preparation.as_ref().and_then(|preparation| preparation.pipe.as_ref());
-        watched.extend(pipe.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        let pipe = self.preparation.as_ref().and_then(|(preparation, _)| preparation.descriptor());
+        watched.extend(pipe.map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         let piped = pipe.is_some();
         watched.extend(self.stranger.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         watched.extend(self.control.iter().flat_map(Server::descriptors).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
@@ -192,8 +198,8 @@ impl<'a> Engine<'a> {
         if knocked {
             self.control.iter_mut().for_each(Server::accept);
         }
-        if prepared {
-            self.read_spec();
+        if prepared && let Some((preparation, _)) = &mut self.preparation {
+            preparation.read();
         }
         if signalled {
             let pending = std::iter::from_fn(|| sys::next_signal(&self.signals));
@@ -206,8 +212,12 @@ impl<'a> Engine<'a> {
             self.look_around();
         }
         // Whatever else woke us: who keeps devinit busy must not make it late.
-        if due.is_some_and(|due| due <= Instant::now()) {
-            self.give_up_preparing();
+        let now = Instant::now();
+        self.outputs.start_logger(&self.launcher, now);
+        if due.is_some_and(|due| due <= now) {
+            if let Some((preparation, _)) = &mut self.preparation {
+                preparation.give_up_if_due(now);
+            }
             self.events.push_back(Event::Tick);
         }
     }
@@ -232,12 +242,16 @@ impl<'a> Engine<'a> {
                 }
             };
             any = true;
+            if self.outputs.ended(pid, &end, Instant::now()) {
+                sys::reap(pid);
+                continue;
+            }
             let service = self.machine.service_of(pid);
             let leaves_group = service.is_some_and(|service| service.kind != Kind::Oneshot);
             if let Some(failure) = service.and_then(|service| self.launcher.failure(pid, service)) {
                 end = failure;
             }
-            if self.preparation.as_ref().is_some_and(|preparation| preparation.pid == pid) {
+            if self.preparation.as_ref().is_some_and(|(preparation, _)| preparation.pid == pid) {
                 self.prepared(&end);
             } else {
                 self.events.push_back(Event::Ended(pid, end));
@@ -271,7 +285,7 @@ impl<'a> Engine<'a> {
         // One at a time is enough: when this one ends, there is another look. Those that are gone by now are passed
         // over, and so is everyone in a /proc of another process namespace, as `unshare --pid` leaves it.
         self.stranger = processes::strangers().find_map(|pid| sys::process_descriptor(pid).ok());
-        if self.stranger.is_none() {
+        if self.stranger.is_none() && !self.outputs.take_the_rest(&self.launcher) {
             self.events.push_back(Event::Alone);
         }
     }
@@ -289,7 +303,7 @@ impl<'a> Engine<'a> {
                 let _ = sys::kill(-pid, libc::SIGKILL);
             }
             Action::SignalGroup(pid, signal) => {
-                let ours = self.machine.service_of(pid).is_some() || self.zombie == Some(pid);
+                let ours = self.machine.knows(pid) || self.zombie == Some(pid);
                 if ours || processes::is_orphaned_group(pid) {
                     let _ = sys::kill(-pid, signal);
                 }
@@ -305,14 +319,15 @@ impl<'a> Engine<'a> {
                 }
             }
             Action::Sweep(signal) => self.sweep = Some(signal),
-            Action::Report(report) => self.report(report),
+            Action::Report(report) => report::report(&self.machine, report),
             Action::Exit(code) => self.exit = Some(code),
         }
     }
 
     fn launch(&mut self, id: Id) {
         let Some(service) = self.machine.service(id) else { return };
-        self.events.push_back(match self.launcher.launch(service, Attachments::default()) {
+        let attachments = Attachments { output: self.outputs.of(service), ..Attachments::default() };
+        self.events.push_back(match self.launcher.launch(service, attachments) {
             Ok(pid) => Event::Launched(id, pid),
             Err(error) => Event::NotLaunched(id, error.to_string()),
         });
@@ -331,28 +346,11 @@ impl<'a> Engine<'a> {
         });
     }
 
-    fn prepare(&mut self, prepare: Prepare<'a>, otherwise: Spec, failed: Option<&str>) {
-        let begun = unistd::pipe2(OFlag::O_CLOEXEC).map_err(io::Error::from).and_then(|(read, write)| {
-            // Only our end: a grandchild that keeps the other one open must not make us wait.
-            fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-            let (read, write) = (File::from(read), File::from(write));
-            let pid = self.launcher.fork(|| {
-                sys::set_process_name(c"devinit: prepare");
-                prepare(failed, write)
-            })?;
-            Ok((pid, read))
-        });
-        match begun {
-            Ok((pid, pipe)) => {
-                self.preparation = Some(Preparation {
-                    prepare,
-                    otherwise,
-                    second: failed.is_some(),
-                    pid,
-                    pipe: Some(pipe),
-                    spec: Vec::new(),
-                    deadline: Instant::now() + PREPARE_LIMIT,
-                });
+    fn prepare_boot(&mut self, otherwise: Spec, failed: Option<&str>) {
+        let purpose = failed.map_or(Purpose::Boot, Purpose::Rescue);
+        match Preparation::begin(&self.launcher, self.prepare, purpose) {
+            Ok(begun) => {
+                self.preparation = Some((begun, Wanted::Boot { otherwise, again: failed.is_some() }));
             }
             Err(error) => {
                 error!("nothing could be prepared: {error}");
@@ -361,115 +359,105 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Takes what the preparing child has written so far.
-    fn read_spec(&mut self) {
-        let Some(preparation) = &mut self.preparation else { return };
-        let mut buffer = [0u8; 4 << 10];
-        match preparation.pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
-            Some(Ok(length)) if length > 0 && preparation.spec.len() < LONGEST_SPEC => {
-                preparation.spec.extend_from_slice(buffer.get(..length).unwrap_or_default());
-            }
-            // End of file: the exit code follows at once.
-            _ => preparation.pipe = None,
-        }
-    }
-
     /// The preparing child is gone.
     fn prepared(&mut self, end: &End) {
-        // What it wrote last may still be in the pipe.
-        while self.preparation.as_ref().is_some_and(|preparation| preparation.pipe.is_some()) {
-            self.read_spec();
-        }
-        let Some(preparation) = self.preparation.take() else { return };
+        let Some((preparation, wanted)) = self.preparation.take() else { return };
         if self.machine.stopping() {
             return;
         }
-        let why = match end {
-            End::Code(0) => match serde_json::from_slice(&preparation.spec) {
-                Ok(spec) => return self.events.push_back(Event::Begin(spec)),
-                Err(error) => format!("the plan could not be read: {error}"),
-            },
-            End::Code(UNUSABLE) => {
-                self.exit = Some(UNUSABLE);
-                return;
+        let result = preparation.result(end);
+        match (wanted, result) {
+            (Wanted::Reload, result) => self.reloaded(result),
+            (Wanted::Boot { .. }, Ok(spec)) => self.events.push_back(Event::Begin(spec)),
+            (Wanted::Boot { .. }, Err(Failure::Unusable)) => self.exit = Some(UNUSABLE),
+            (Wanted::Boot { otherwise, again }, Err(Failure::Failed(why))) => {
+                error!("{why}");
+                if again {
+                    self.events.push_back(Event::Begin(otherwise));
+                } else {
+                    self.prepare_boot(otherwise, Some(&why));
+                }
             }
-            end => format!("preparing the container failed: {end}"),
-        };
-        error!("{why}");
-        if preparation.second {
-            self.events.push_back(Event::Begin(preparation.otherwise));
-        } else {
-            self.prepare(preparation.prepare, preparation.otherwise, Some(&why));
         }
     }
 
-    fn give_up_preparing(&mut self) {
-        if let Some(preparation) = &mut self.preparation
-            && preparation.deadline <= Instant::now()
-        {
-            error!("preparing the container takes longer than {} s and is given up", PREPARE_LIMIT.as_secs());
-            let _ = sys::kill(-preparation.pid, libc::SIGKILL);
-            preparation.deadline = Instant::now() + PREPARE_LIMIT;
+    /// Reads the config again. The answer is in the snapshot.
+    fn begin_reload(&mut self, dry_run: bool) -> Answer {
+        if self.preparation.is_some() {
+            return Answer::Refused("another reload is under way".to_owned());
         }
+        let number = self.reload.as_ref().map_or(0, |reload| reload.number).saturating_add(1);
+        let mut reload = Reload { number, dry_run, state: ReloadState::Running, changes: Vec::new() };
+        match Preparation::begin(&self.launcher, self.prepare, Purpose::Reload { dry_run }) {
+            Ok(begun) => self.preparation = Some((begun, Wanted::Reload)),
+            Err(error) => reload.state = ReloadState::Failed(format!("no process could be made: {error}")),
+        }
+        self.reload = Some(reload);
+        Answer::Accepted
+    }
+
+    fn reloaded(&mut self, result: Result<Spec, Failure>) {
+        let Some(reload) = &mut self.reload else { return };
+        reload.state = match result {
+            Ok(spec) => {
+                let services: Vec<_> = self.machine.services().collect();
+                reload.changes = machine::changes(&services, &spec);
+                if !reload.dry_run {
+                    self.events.push_back(Event::Reload(spec));
+                }
+                ReloadState::Done
+            }
+            Err(Failure::Unusable) => {
+                ReloadState::Failed("the config cannot be used: devinit check says why".to_owned())
+            }
+            Err(Failure::Failed(why)) => ReloadState::Failed(why),
+        };
+        if let ReloadState::Failed(why) = &reload.state {
+            warn!("the config was not read again: {why}");
+        }
+    }
+
+    /// What can be told to anyone.
+    fn snapshot(&self, now: Instant) -> Snapshot {
+        let mut snapshot = self.machine.snapshot(now);
+        snapshot.reload.clone_from(&self.reload);
+        for status in &mut snapshot.services {
+            let service = self.machine.find(&status.name).and_then(|id| self.machine.service(id));
+            status.log = service.and_then(|service| self.outputs.file(service));
+        }
+        snapshot
     }
 
     fn serve(&mut self) {
-        let (machine, events) = (&self.machine, &mut self.events);
-        let Some(control) = &mut self.control else { return };
-        control.serve(|query, allowed| {
-            let now = Instant::now();
-            if query == Query::Status {
-                return Answer::Status(machine.snapshot(now));
-            }
-            if !allowed {
-                return Answer::Refused("only root may do this: try sudo".to_owned());
-            }
-            let (Query::Start(name) | Query::Stop(name) | Query::Restart(name)) = &query else {
-                let probes = machine.services().filter_map(|s| Some((s.name.clone(), s.probe()?)));
-                return Answer::Probes(probes.collect());
-            };
-            if machine.snapshot(now).phase != Phase::Running {
-                return Answer::Refused("the container is starting or stopping".to_owned());
-            }
-            let Some(id) = machine.find(name) else {
-                let names: Vec<_> = machine.services().map(|service| service.name.as_str()).collect();
-                return Answer::Refused(format!("no service is named {name}; there are: {}", names.join(", ")));
-            };
-            events.push_back(Event::Request(match query {
-                Query::Stop(_) => Request::Stop(id),
-                Query::Restart(_) => Request::Restart(id),
-                _ => Request::Start(id),
-            }));
-            Answer::Accepted
-        });
+        let Some(mut control) = self.control.take() else { return };
+        control.serve(|query, allowed| self.answer(query, allowed));
+        self.control = Some(control);
     }
 
-    fn report(&self, report: Report) {
-        let name = |id: Id| self.machine.service(id).map_or("?", |service| service.name.as_str());
-        match report {
-            Report::Ready(id, took) => info!("{} is ready after {}", name(id), seconds(took)),
-            // A main command that ran says by its exit code all that is to be said.
-            Report::Ended(id, End::Code(_) | End::Signal(_), Next::GivenUp)
-                if self.machine.service(id).is_some_and(|service| service.foreground) => {}
-            Report::Ended(id, End::NotExecuted(_, why), Next::GivenUp) => error!("{}: {why}", name(id)),
-            Report::Ended(id, end, Next::Restart(pause)) => {
-                warn!("{} ended ({end}) and is started again in {}", name(id), seconds(pause));
+    fn answer(&mut self, query: Query, allowed: bool) -> Answer {
+        let now = Instant::now();
+        let name = match &query {
+            Query::Status | Query::StatusFrom(_) => return Answer::Status(self.snapshot(now)),
+            _ if !allowed => return Answer::Refused("only root may do this: try sudo".to_owned()),
+            Query::Probe(name) => {
+                return Answer::Probe(self.machine.find(name).and_then(|id| self.machine.service(id)?.probe()));
             }
-            Report::Ended(id, end, Next::Nothing) => info!("{} ended ({end})", name(id)),
-            Report::Ended(id, end, Next::GivenUp) => error!("{} ended ({end}) and is not started again", name(id)),
-            Report::NotReady(id, took) => warn!("{} is not ready after {} and is stopped", name(id), seconds(took)),
-            Report::StopTimeout(id, took) => {
-                warn!("{} did not end {} after it was asked to and is killed", name(id), seconds(took));
+            _ if self.machine.phase() != Phase::Running => {
+                return Answer::Refused("the container is starting or stopping".to_owned());
             }
-            Report::NotAlive(id, took) => {
-                warn!("{} has not said for {} that it is alive and is stopped", name(id), seconds(took));
-            }
-            Report::FinishTimeout(id) => warn!("the finish command of {} took too long and is killed", name(id)),
-            Report::RunTimeout(id, took) => warn!("{} has not ended after {} and is stopped", name(id), seconds(took)),
-            Report::StillRuns(id) => warn!("{} is due, and still runs", name(id)),
-            Report::Shutdown(reason) => info!("{reason}: shutting down"),
-            Report::Killing(why) => warn!("{why} and are killed"),
-        }
+            Query::Reload { dry_run } => return self.begin_reload(*dry_run),
+            Query::Start(name) | Query::Stop(name) | Query::Restart(name) => name,
+        };
+        let Some(id) = self.machine.find(name) else {
+            let names: Vec<_> = self.machine.services().map(|service| service.name.as_str()).collect();
+            return Answer::Refused(format!("no service is named {name}; there are: {}", names.join(", ")));
+        };
+        self.events.push_back(Event::Request(match query {
+            Query::Stop(_) => Request::Stop(id),
+            Query::Restart(_) => Request::Restart(id),
+            _ => Request::Start(id),
+        }));
+        Answer::Accepted
     }
 }
 
@@ -479,8 +467,4 @@ fn timeout(deadline: Option<Instant>) -> PollTimeout {
         let millis = at.saturating_duration_since(Instant::now()).as_nanos().div_ceil(1_000_000);
         PollTimeout::try_from(u32::try_from(millis).unwrap_or(u32::MAX).min(0x7fff_ffff)).unwrap_or(PollTimeout::MAX)
     })
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.2} s", duration.as_secs_f64())
 }
