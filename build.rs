@@ -1,7 +1,7 @@
-//! The config's schema, compressed, and what the linker is told about the binary that ships.
+//! The config's schema and Mozilla's certificates, compressed, and what the linker is told about the binary that ships.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use flate2::Compression;
@@ -21,10 +21,11 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=config/schema.json");
     let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    // A seventh of its size; what unpacks it is there for the first run.
-    let mut schema = ZlibEncoder::new(File::create(folder.join("schema.z"))?, Compression::best());
-    io::copy(&mut File::open("config/schema.json")?, &mut schema)?;
-    schema.finish()?;
+    // What unpacks them is there for the first run. The schema shrinks to a seventh, the certificates to three quarters.
+    compress(&mut File::open("config/schema.json")?, &folder.join("schema.z"))?;
+    let certificates =
+        webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().flat_map(|certificate| certificate.iter().copied());
+    compress(&mut certificates.collect::<Vec<u8>>().as_slice(), &folder.join("certificates.z"))?;
 
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_ENV", "musl") {
@@ -35,4 +36,10 @@ fn main() -> io::Result<()> {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
     Ok(())
+}
+
+fn compress(from: &mut impl io::Read, to: &Path) -> io::Result<()> {
+    let mut to = ZlibEncoder::new(File::create(to)?, Compression::best());
+    io::copy(from, &mut to)?;
+    to.finish().map(drop)
 }
