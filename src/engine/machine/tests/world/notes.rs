@@ -272,7 +272,7 @@ impl World {
             Fate::ReadsAnother => Some(Service { revision: revision.clone(), ..old(&new.name)? }),
         };
         let mut services: Vec<_> = fates.iter().filter_map(become_what).collect();
-        if services.len() > 1 && self.revisions % 2 == 0 {
+        if services.len() > 1 && self.revisions.is_multiple_of(2) {
             services.reverse();
         }
         Spec { services, shutdown }
