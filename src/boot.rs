@@ -81,8 +81,9 @@ fn prepare(
     let spec = match purpose {
         // Who asks for a reload has a container that runs, and had better keep it as it is.
         Purpose::Reload { .. } if plan.record.rescue.is_some() => return UNUSABLE,
-        Purpose::Reload { dry_run: true } => plan.spec,
-        _ => prepare::carry_out(plan),
+        Purpose::Reload { dry_run: true } => prepare::foresee(plan),
+        Purpose::Reload { dry_run: false } => prepare::carry_out(plan, prepare::Occasion::Reload),
+        Purpose::Boot | Purpose::Rescue(_) => prepare::carry_out(plan, prepare::Occasion::Boot),
     };
     match serde_json::to_vec(&spec).map_err(std::io::Error::from).and_then(|bytes| pipe.write_all(&bytes)) {
         Ok(()) => 0,

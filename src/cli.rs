@@ -74,6 +74,10 @@ pub enum Command {
     /// Read the config again, show what changed, and touch only that
     #[command(after_help = RELOAD_CODES)]
     Reload(Reload),
+    /// What services have printed: its last lines, and with -f what comes
+    ///
+    /// Exit code 1 if it cannot be read, or if there is no such service.
+    Logs(Logs),
     /// Check configs; exit code 0 when they are right, 1 when not
     Check(Check),
     /// Print what a boot would do, and do nothing
@@ -244,6 +248,22 @@ pub struct Reload {
     #[arg(long)]
     pub dry_run: bool,
     /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The services, as `status` lists them; without one all of them
+    pub services: Vec<String>,
+    /// Go on with what is printed from now on, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many lines of each service
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub lines: usize,
+    /// As lines of JSON
     #[arg(long)]
     pub json: bool,
 }

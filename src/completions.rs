@@ -26,7 +26,7 @@ _devinit_names() {
     _devinit "$@"
     local index
     for index in "${!COMPREPLY[@]}"; do
-        case "${COMPREPLY[index]}" in "<"* | "["* | internal) unset "COMPREPLY[index]" ;; esac
+        case "${COMPREPLY[index]}" in "<"* | "["*) unset "COMPREPLY[index]" ;; esac
     done
     COMPREPLY=( "${COMPREPLY[@]}" )
 }
@@ -57,11 +57,12 @@ complete -c devinit -n "__fish_seen_subcommand_from first-run" -l only -x -a "(d
 #[must_use]
 pub fn script(shell: Shell) -> String {
     let mut bytes = Vec::new();
-    generate(shell, &mut Cli::command(), "devinit", &mut bytes);
-    // Of the hidden command clap's scripts for zsh and fish tell, too.
-    let lines = String::from_utf8_lossy(&bytes);
-    let lines = lines.lines().filter(|line| !line.starts_with("'internal:") && !line.contains("-a \"internal\""));
-    let script: String = lines.map(|line| format!("{line}\n")).collect();
+    // Without what is hidden, and without the main command: for zsh it would be the first word, and commands the second.
+    let whole = Cli::command();
+    let shown = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut commands = clap::Command::new("devinit").version(env!("CARGO_PKG_VERSION")).subcommands(shown);
+    generate(shell, &mut commands, "devinit", &mut bytes);
+    let script = String::from_utf8_lossy(&bytes).into_owned();
     match shell {
         Shell::Bash => script + BASH,
         Shell::Fish => script + FISH,
@@ -169,9 +170,15 @@ mod tests {
     fn zsh_and_fish_ask_for_names_as_often_as_there_are_arguments_that_are_some() {
         let zsh = script(Shell::Zsh);
         assert!(zsh.starts_with("#compdef devinit\n"), "{}", &zsh[..80]);
-        assert_eq!(zsh.matches(":_devinit_names services'").count(), 4, "{zsh}");
+        let cli = Cli::command();
+        let shown = cli.get_subcommands().filter(|command| !command.is_hide_set());
+        let with_names =
+            shown.filter(|command| command.get_arguments().any(|argument| argument.get_id() == "services"));
+        assert_eq!(zsh.matches(":_devinit_names services'").count(), with_names.count(), "{zsh}");
         assert_eq!(zsh.matches(":_devinit_names steps'").count(), 1, "{zsh}");
         let fish = script(Shell::Fish);
+        // A word in the place of the command would hide all commands.
+        assert!(zsh.contains("case $line[1] in") && !zsh.contains("case $line[2] in"), "{zsh}");
         assert!(!zsh.contains("'internal:What") && !fish.contains("-a \"internal\""));
         assert!(fish.contains("__fish_seen_subcommand_from start stop restart status logs"));
         for shell in [Shell::Elvish, Shell::PowerShell] {

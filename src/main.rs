@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser};
 use devinit::cli::{self, Cli, Command, Internal};
 use devinit::commands::{self, Verb, print};
 use devinit::greeting::Moment;
-use devinit::{attempt, boot, completions, config, first_run, greeting, own, words};
+use devinit::{attempt, boot, completions, config, first_run, greeting, logs, own, words};
 
 fn main() {
     // The ENTRYPOINT's form, which is all there is between the container's start and its main command: clap would
@@ -41,6 +41,7 @@ fn command() -> i32 {
         Some(Command::Start(named)) => commands::control(Verb::Start, &named),
         Some(Command::Stop(named)) => commands::control(Verb::Stop, &named),
         Some(Command::Restart(named)) => commands::control(Verb::Restart, &named),
+        Some(Command::Logs(options)) => logs::logs(&options),
         Some(Command::Reload(options)) => commands::reload(&options),
         Some(Command::Check(options)) => commands::check(&options),
         Some(Command::Plan(options)) => commands::print_plan(&options),

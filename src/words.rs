@@ -19,7 +19,9 @@ pub fn clean(text: &str, limit: usize) -> String {
     clean
 }
 
-fn hidden(character: char) -> bool {
+/// Whether a character is one that moves the cursor, cannot be seen or turns the direction of writing.
+#[must_use]
+pub fn hidden(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')

@@ -15,6 +15,9 @@ use crate::{paths, status};
 
 /// How long devinit may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// For how long a service has to be ready before that is believed, in milliseconds: one without anything that tells when it
+/// is ready is so at once, and may fail the moment after.
+const STEADY: u64 = 500;
 /// How many last lines of a service that failed are shown.
 const LINES: usize = 5;
 /// The longest line that is shown, in characters.
@@ -108,9 +111,9 @@ fn wait(verb: Verb, mut names: Vec<&str>, limit: Duration) -> i32 {
         };
         let late = begun.elapsed() >= limit;
         names.retain(|name| {
-            let Some(end) = outcome(verb, name, &engine, late) else { return true };
+            let Some(end) = outcome(verb, name, &engine, late.then_some(limit)) else { return true };
             match end {
-                Ok(how) => code = code.max(print(&format!("{name} {how} after {}\n", span(begun.elapsed())))),
+                Ok(how) => code = code.max(print(&format!("{} {how}\n", clean(name, LINE)))),
                 Err(why) => {
                     complain(&failure(name, &why, &engine));
                     code = 1;
@@ -125,8 +128,8 @@ fn wait(verb: Verb, mut names: Vec<&str>, limit: Duration) -> i32 {
     code
 }
 
-/// What came of it; none, as long as that is not clear. If it is `late`, it has to be clear now.
-fn outcome(verb: Verb, name: &str, engine: &Snapshot, late: bool) -> Option<Result<&'static str, String>> {
+/// What came of it; none, as long as that is not clear. If it is `late`, after this long, it has to be clear now.
+fn outcome(verb: Verb, name: &str, engine: &Snapshot, late: Option<Duration>) -> Option<Result<&'static str, String>> {
     let Some(service) = engine.services.iter().find(|service| service.name == name) else {
         return Some(Err("is not there any more".to_owned()));
     };
@@ -140,7 +143,7 @@ fn outcome(verb: Verb, name: &str, engine: &Snapshot, late: bool) -> Option<Resu
             Some(Ok("is stopped"))
         }
         (Verb::Stop, _) => Some(Err("was started again by someone else".to_owned())),
-        (_, ServiceState::Ready) => Some(Ok("is ready")),
+        (_, ServiceState::Ready) => (service.since_ms >= STEADY || late.is_some()).then_some(Ok("is ready")),
         (_, ServiceState::Done) if service.kind == Kind::Oneshot => Some(Ok("is done")),
         (_, ServiceState::Scheduled) if end == "exit code 0" => Some(Ok("is done")),
         (_, ServiceState::Done | ServiceState::Scheduled) => Some(Err(format!("ended: {end}"))),
@@ -152,12 +155,15 @@ fn outcome(verb: Verb, name: &str, engine: &Snapshot, late: bool) -> Option<Resu
         }
         (_, ServiceState::Starting | ServiceState::Stopping | ServiceState::BackingOff) => None,
     };
-    let unclear = || match (service.state, &service.last_end) {
-        (ServiceState::Waiting, _) => outlook::waits(service, None),
-        (ServiceState::BackingOff, Some(end)) => format!("is {}: {end}", word(service.state)),
-        (state, _) => format!("is still {}", word(state)),
+    let unclear = |limit: Duration| {
+        let how = match (service.state, &service.last_end) {
+            (ServiceState::Waiting, _) => outlook::waits(service, None),
+            (ServiceState::BackingOff, Some(end)) => format!("is restarting ({end})"),
+            (state, _) => format!("is {}", word(state)),
+        };
+        Err(format!("{how}, still after {}", span(limit)))
     };
-    outcome.or_else(|| late.then(|| Err(unclear())))
+    outcome.or_else(|| late.map(unclear))
 }
 
 /// Why a service is not as it should be, with the last lines that it printed.
@@ -167,7 +173,7 @@ fn failure(name: &str, why: &str, engine: &Snapshot) -> String {
     // Of one that only waits the last lines tell nothing.
     if let Some(service) = service.filter(|service| service.state != ServiceState::Waiting) {
         for line in status::last_lines(service, LINES) {
-            let _ = write!(text, "\n    {}", clean(&line, LINE));
+            let _ = write!(text, "\n    {}", status::bare(&line, LINE));
         }
     }
     text
@@ -178,12 +184,16 @@ mod tests {
     use super::*;
 
     fn service(name: &str, state: ServiceState) -> ServiceStatus {
-        ServiceStatus { last_end: Some("exit code 3".to_owned()), ..ServiceStatus::new(name, Kind::Daemon, state) }
+        ServiceStatus {
+            since_ms: 1000,
+            last_end: Some("exit code 3".to_owned()),
+            ..ServiceStatus::new(name, Kind::Daemon, state)
+        }
     }
 
     fn outcome_of(verb: Verb, service: ServiceStatus, late: bool) -> Option<Result<&'static str, String>> {
         let name = service.name.clone();
-        outcome(verb, &name, &Snapshot::running(0, vec![service]), late)
+        outcome(verb, &name, &Snapshot::running(0, vec![service]), late.then_some(Duration::from_secs(90)))
     }
 
     #[test]
@@ -196,6 +206,15 @@ mod tests {
             assert_eq!(start(state), None, "{state:?}");
             assert!(matches!(outcome_of(Verb::Restart, service("app", state), true), Some(Err(_))), "{state:?}");
         }
+    }
+
+    #[test]
+    fn who_has_just_become_ready_may_fail_the_moment_after() {
+        let fresh = || ServiceStatus { since_ms: 20, ..service("app", ServiceState::Ready) };
+        assert_eq!(outcome_of(Verb::Start, fresh(), false), None);
+        assert_eq!(outcome_of(Verb::Start, fresh(), true), Some(Ok("is ready")));
+        let slow = outcome_of(Verb::Start, service("app", ServiceState::Starting), true);
+        assert_eq!(slow, Some(Err("is starting, still after 1m 30s".to_owned())));
     }
 
     #[test]
@@ -216,7 +235,7 @@ mod tests {
         assert_eq!(stop(ServiceState::Stopping), None);
         assert_eq!(stop(ServiceState::Stopped), Some(Ok("is stopped")));
         assert_eq!(
-            outcome(Verb::Stop, "gone", &Snapshot::running(0, vec![]), false).map(|end| end.is_ok()),
+            outcome(Verb::Stop, "gone", &Snapshot::running(0, vec![]), None).map(|end| end.is_ok()),
             Some(false)
         );
     }
@@ -225,17 +244,17 @@ mod tests {
     fn nobody_waits_for_what_waits_in_vain() {
         let web = ServiceStatus { waits_for: vec!["db".to_owned()], ..service("web", ServiceState::Waiting) };
         let engine = Snapshot::running(0, vec![service("db", ServiceState::Failed), web]);
-        assert_eq!(outcome(Verb::Start, "web", &engine, false), Some(Err("waits for db, which failed".to_owned())));
+        assert_eq!(outcome(Verb::Start, "web", &engine, None), Some(Err("waits for db, which failed".to_owned())));
     }
 
     #[test]
     fn why_it_failed_is_told_with_its_last_lines() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("app.log");
-        std::fs::write(&log, "1\n2\n3\n4\n5\nNo module \u{1b}[31mnamed\n").unwrap();
+        std::fs::write(&log, "1\n2\n3\n4\n5\nNo module \u{1b}[2Jnamed\n").unwrap();
         let app = ServiceStatus { log: Some(log), ..service("app", ServiceState::Failed) };
         let text = failure("app", "failed: exit code 3", &Snapshot::running(0, vec![app]));
-        assert_eq!(text, "app failed: exit code 3\n    2\n    3\n    4\n    5\n    No module ?[31mnamed");
+        assert_eq!(text, "app failed: exit code 3\n    2\n    3\n    4\n    5\n    No module ?[2Jnamed");
     }
 
     #[test]

@@ -134,7 +134,8 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         tools: &tools,
         rescue: rescue.is_some(),
     };
-    let fetch_keys = ssh.is_some() && users.iter().any(|user| !user.remote.is_empty());
+    let local_keys = || users.iter().flat_map(|user| &user.keys).map(keys::Key::summary).collect::<String>();
+    let fetch_keys = (ssh.is_some() && users.iter().any(|user| !user.remote.is_empty())).then(local_keys);
     let services = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
 
     let record = BootRecord {

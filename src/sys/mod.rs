@@ -10,8 +10,11 @@ mod descriptors;
 mod entry;
 mod execute;
 mod init;
+mod memory;
 mod rights;
+mod settings;
 mod signals;
+mod time;
 mod unwinding;
 
 use std::io;
@@ -24,8 +27,11 @@ pub use descriptors::*;
 pub use entry::*;
 pub use execute::*;
 pub use init::*;
+pub use memory::*;
 pub use rights::*;
+pub use settings::*;
 pub use signals::*;
+pub use time::*;
 
 /// A process id.
 pub type Pid = i32;

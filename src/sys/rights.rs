@@ -80,13 +80,18 @@ pub fn as_user(uid: u32, gid: u32, groups: &[u32], work: &mut dyn FnMut() -> i32
 /// # Errors
 /// Those of prctl(2), which has none for these arguments.
 pub fn keep_to_itself() -> io::Result<()> {
+    close_with_exec();
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }.into()).map(drop)
+}
+
+/// Sees to it that no descriptor but the first three goes along to a program that this process executes.
+pub fn close_with_exec() {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
     // SAFETY: takes numbers only. Kernels before 5.11 and some sandboxes do not have it.
     if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) } != 0 {
         close_one_by_one_with_exec();
     }
-    // SAFETY: takes numbers only.
-    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }.into()).map(drop)
 }
 
 fn close_one_by_one_with_exec() {

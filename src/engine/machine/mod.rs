@@ -155,8 +155,14 @@ impl Machine {
     /// probe, a finish command. It has not been told of its end.
     #[must_use]
     pub fn knows(&self, pid: Pid) -> bool {
-        let of = |slot: &Slot| [slot.pid(), slot.finisher(), slot.probe()].contains(&Some(pid));
-        self.slots.iter().any(of)
+        self.owner_of(pid).is_some()
+    }
+
+    /// The service that this process belongs to, if [`Machine::knows`] it.
+    #[must_use]
+    pub fn owner_of(&self, pid: Pid) -> Option<&Service> {
+        let of = |slot: &&Slot| [slot.pid(), slot.finisher(), slot.probe()].contains(&Some(pid));
+        self.slots.iter().find(of).map(|slot| &slot.service)
     }
 
     /// The service that this process is the main process of; one that is removed has a name still.

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,10 +21,11 @@ use self::preparation::{Failure, Preparation};
 pub use self::preparation::{Prepare, Purpose};
 use super::control::{Answer, Query, Server};
 use super::machine::{Action, End, Event, Id, Machine, Request};
+use super::notify::Channel;
 use super::outputs::Outputs;
 use super::snapshot::{Phase, Reload, ReloadState, Snapshot};
 use super::spawn::{Attachments, Launcher};
-use super::spec::{Kind, Service, Spec};
+use super::spec::{By, Kind, Readiness, Service, Spec, When};
 use super::{machine, processes, terminal};
 use crate::sys::{self, Change, Pid};
 
@@ -61,6 +62,9 @@ struct Engine<'a> {
     machine: Machine,
     launcher: Launcher,
     outputs: Outputs,
+    runtime: Option<&'a Path>,
+    /// What services say something over.
+    channels: Vec<(Id, Channel)>,
     signals: OwnedFd,
     control: Option<Server>,
     prepare: Prepare<'a>,
@@ -85,7 +89,7 @@ struct Engine<'a> {
 ///
 /// # Errors
 /// Only at the very start: no signals, no descriptors.
-pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::Result<i32> {
+pub fn run<'a>(start: Start<'a>, command_mode: bool, runtime: Option<&'a Path>) -> io::Result<i32> {
     let launcher = Launcher::new()?;
     let signals = sys::signal_descriptor()?;
     if unistd::getpid().as_raw() != 1
@@ -101,6 +105,8 @@ pub fn run(start: Start<'_>, command_mode: bool, runtime: Option<&Path>) -> io::
         machine: Machine::new(command_mode, Instant::now()),
         launcher,
         outputs: Outputs::new(runtime),
+        runtime,
+        channels: Vec::new(),
         signals,
         control,
         prepare: start.prepare,
@@ -173,6 +179,7 @@ impl Engine<'_> {
         watched.extend(pipe.map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         let piped = pipe.is_some();
         watched.extend(self.stranger.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        watched.extend(self.channels.iter().map(|(_, channel)| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
         watched.extend(self.control.iter().flat_map(Server::descriptors).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let settles_at = now + SETTLED;
         let settles = deadline.is_none_or(|deadline| deadline > settles_at);
@@ -190,6 +197,7 @@ impl Engine<'_> {
         let signalled = heard();
         let prepared = piped && heard();
         let stranger_left = self.stranger.is_some() && heard();
+        let spoken: Vec<bool> = self.channels.iter().map(|_| heard()).collect();
         let knocked = self.control.is_some() && heard();
         // Who has spoken is answered before those who come in take the place.
         if spoke.contains(&true) {
@@ -205,6 +213,8 @@ impl Engine<'_> {
             let pending = std::iter::from_fn(|| sys::next_signal(&self.signals));
             self.events.extend(pending.take(SIGNAL_BATCH).map(Event::Signal));
         }
+        // Before its exit: what it said last may be that it is ready, and counts.
+        self.hear(&spoken);
         // Exits are looked for after every wake-up, whether SIGCHLD was seen or not: signals of one kind are merged.
         self.reap();
         if stranger_left {
@@ -246,12 +256,21 @@ impl Engine<'_> {
                 sys::reap(pid);
                 continue;
             }
+            let prepared = self.preparation.as_ref().is_some_and(|(preparation, _)| preparation.pid == pid);
+            if !prepared && !self.machine.knows(pid) {
+                // An orphan, of which there may be thousands: nobody waits for it.
+                sys::reap(pid);
+                continue;
+            }
             let service = self.machine.service_of(pid);
             let leaves_group = service.is_some_and(|service| service.kind != Kind::Oneshot);
-            if let Some(failure) = service.and_then(|service| self.launcher.failure(pid, service)) {
+            if let Some(failure) = self.machine.owner_of(pid).and_then(|owner| self.launcher.failure(pid, owner)) {
+                if service.is_none() {
+                    warn!("a finish command {failure}");
+                }
                 end = failure;
             }
-            if self.preparation.as_ref().is_some_and(|(preparation, _)| preparation.pid == pid) {
+            if prepared {
                 self.prepared(&end);
             } else {
                 self.events.push_back(Event::Ended(pid, end));
@@ -297,8 +316,11 @@ impl Engine<'_> {
             Action::Signal(pid, signal) => {
                 let _ = sys::kill(pid, signal);
             }
-            Action::Finish(id, _) => self.events.push_back(Event::NotFinishing(id)),
-            Action::Schedule(id) => self.events.push_back(Event::Scheduled(id, None)),
+            Action::Finish(id, end) => self.finish(id, &end),
+            Action::Schedule(id) => {
+                let until = self.machine.service(id).and_then(until_next);
+                self.events.push_back(Event::Scheduled(id, until));
+            }
             Action::EndProbe(pid) => {
                 let _ = sys::kill(-pid, libc::SIGKILL);
             }
@@ -325,11 +347,71 @@ impl Engine<'_> {
     }
 
     fn launch(&mut self, id: Id) {
+        // With what an earlier process may still say there.
+        self.channels.retain(|(of, _)| *of != id);
         let Some(service) = self.machine.service(id) else { return };
-        let attachments = Attachments { output: self.outputs.of(service), ..Attachments::default() };
+        let (socket, pipe) = match self.make_channels(service) {
+            Ok(channels) => channels,
+            Err(error) => {
+                let why = format!("it could not say that it is ready: no channel for that: {error}");
+                return self.events.push_back(Event::NotLaunched(id, why));
+            }
+        };
+        let attachments = Attachments {
+            output: self.outputs.of(service),
+            notify_socket: socket.as_ref().and_then(Channel::path),
+            notify_descriptor: pipe.as_ref().map(|(_, end, number)| (end.as_fd(), *number)),
+        };
         self.events.push_back(match self.launcher.launch(service, attachments) {
             Ok(pid) => Event::Launched(id, pid),
             Err(error) => Event::NotLaunched(id, error.to_string()),
+        });
+        self.channels.extend(socket.into_iter().chain(pipe.map(|(channel, ..)| channel)).map(|channel| (id, channel)));
+    }
+
+    /// What a service says something over, if it does: a socket, and a pipe with its other end and the number of that.
+    #[allow(clippy::type_complexity, reason = "for the next line only")]
+    fn make_channels(&self, service: &Service) -> io::Result<(Option<Channel>, Option<(Channel, OwnedFd, i32)>)> {
+        let socket = if service.notifies() {
+            let runtime =
+                self.runtime.ok_or_else(|| io::Error::other("there is no folder for it; add --tmpfs /run"))?;
+            Some(Channel::socket(runtime, service)?)
+        } else {
+            None
+        };
+        let pipe = match service.ready {
+            Some(Readiness { by: By::Descriptor(number), .. }) => {
+                let (channel, end) = Channel::pipe()?;
+                Some((channel, end, number))
+            }
+            _ => None,
+        };
+        Ok((socket, pipe))
+    }
+
+    /// Takes in what services have said over those of the channels that something can be heard on.
+    fn hear(&mut self, spoken: &[bool]) {
+        let mut spoken = spoken.iter();
+        let events = &mut self.events;
+        self.channels.retain(|(id, channel)| {
+            if spoken.next() != Some(&true) {
+                return true;
+            }
+            let heard = channel.hear();
+            events.extend(heard.iter().flatten().map(|notice| Event::Notified(*id, notice.clone())));
+            heard.is_some()
+        });
+    }
+
+    fn finish(&mut self, id: Id, end: &End) {
+        let Some(service) = self.machine.service(id) else { return };
+        let attachments = Attachments { output: self.outputs.of(service), ..Attachments::default() };
+        self.events.push_back(match self.launcher.launch_finish(service, end, attachments) {
+            Ok(pid) => Event::Finishing(id, pid),
+            Err(error) => {
+                warn!("the finish command of {} could not be started: {error}", service.name);
+                Event::NotFinishing(id)
+            }
         });
     }
 
@@ -399,7 +481,12 @@ impl Engine<'_> {
     fn reloaded(&mut self, result: Result<Spec, Failure>) {
         let Some(reload) = &mut self.reload else { return };
         reload.state = match result {
-            Ok(spec) => {
+            Ok(mut spec) => {
+                for service in spec.services.iter_mut().filter(|service| service.revision.is_empty()) {
+                    // What it depends on could not be told without writing it.
+                    let old = self.machine.services().find(|old| old.name == service.name);
+                    service.revision = old.map_or_else(String::new, |old| old.revision.clone());
+                }
                 let services: Vec<_> = self.machine.services().collect();
                 reload.changes = machine::changes(&services, &spec);
                 if !reload.dry_run {
@@ -459,6 +546,14 @@ impl Engine<'_> {
         }));
         Answer::Accepted
     }
+}
+
+/// How long until a service is due that runs at set times.
+fn until_next(service: &Service) -> Option<Duration> {
+    let When::At(schedule) = &service.when else { return None };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let until = schedule.until_next(i64::try_from(now.as_secs()).ok()?)?;
+    Some(until.saturating_sub(Duration::from_nanos(now.subsec_nanos().into())))
 }
 
 /// Rounded up: a wake-up before the time would only lead to another one.

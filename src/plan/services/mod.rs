@@ -106,11 +106,11 @@ pub struct Ground<'a> {
 
 impl Ground<'_> {
     /// All processes, in the order of the plan.
-    pub fn services(&self, ssh: Option<&Ssh>, fetch_keys: bool, notes: &mut Vec<Note>) -> Vec<Service> {
+    pub fn services(&self, ssh: Option<&Ssh>, fetch_keys: Option<String>, notes: &mut Vec<Note>) -> Vec<Service> {
         let mut all = Vec::new();
         all.extend(ssh.map(|ssh| self.sshd(ssh)));
-        if fetch_keys {
-            all.push(self.fetch_keys());
+        if let Some(local_keys) = fetch_keys {
+            all.push(self.fetch_keys(&local_keys));
         }
         let hooks = if self.rescue { Vec::new() } else { self.hooks() };
         let settled: Vec<String> = hooks.last().map(|hook| hook.name.clone()).into_iter().collect();
@@ -150,10 +150,11 @@ impl Ground<'_> {
     }
 
     /// It makes the plan again, so it sees what the boot saw: the variables that hold keys, and the same config.
-    fn fetch_keys(&self) -> Service {
+    /// It writes the keys that are known already along with those that it fetches.
+    fn fetch_keys(&self, local_keys: &str) -> Service {
         let users = self.config.users.iter().map(|(name, user)| (name, &user.authorized_keys)).collect::<Vec<_>>();
         let fetch_keys = self.like_the_boot(self.own("fetch-keys", &["internal", "fetch-keys"]));
-        Service { revision: revision(&[&section(&users)]), ..fetch_keys }
+        Service { revision: revision(&[&section(&users), local_keys.as_bytes()]), ..fetch_keys }
     }
 
     /// It makes the plan again as well.

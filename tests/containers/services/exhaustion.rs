@@ -6,12 +6,16 @@ use crate::support::{BASE, Container, seconds, wait_for};
 #[test]
 fn a_fork_bomb_under_a_limit_of_processes_is_outlived() {
     let container = Container::image(BASE)
-        .config(&config("  bomb: {restart: always, command: 'bomb() { bomb | bomb & }; bomb; exec sleep 1d'}
+        .config(&config(
+            "  bomb: {restart: always, command: 'bomb() { bomb | bomb & }; bomb; exec sleep 1d'}
   web: {restart: always, log: file, command: [sleep, 1d]}
-"))
+",
+        ))
         .options(["--pids-limit=80"])
         .run();
-    wait_for("the limit", seconds(30), || (container.logs().contains("fork") || container.logs().contains("Resource")).then_some(()));
+    wait_for("the limit", seconds(30), || {
+        (container.logs().contains("fork") || container.logs().contains("Resource")).then_some(())
+    });
     std::thread::sleep(seconds(2));
     assert!(container.is_running());
     let exit = container.stop();
@@ -22,13 +26,15 @@ fn a_fork_bomb_under_a_limit_of_processes_is_outlived() {
 #[test]
 fn memory_at_the_limit_costs_the_eater_and_not_the_container() {
     let container = Container::image(BASE)
-        .config(&config("  eater:
+        .config(&config(
+            "  eater:
     oom_score_adj: 500
     restart: always
     backoff: {first: 50ms, give_up_after: 3}
     command: [python3, -c, 'x = []\nwhile True: x.append(bytearray(b\"x\" * (1 << 20)))']
   web: {command: [sleep, 1d]}
-"))
+",
+        ))
         .options(["--memory=64m", "--memory-swap=64m"])
         .run();
     wait_for_state(&container, "eater", "failed");
@@ -43,7 +49,9 @@ fn a_full_disk_stops_no_service_and_logs_go_on_when_there_is_room() {
         .config(&config("  noisy: {log: {to: file, size: 64KiB, keep: 1000}, command: 'i=0; while :; do i=$((i+1)); echo line $i; [ $i -lt 20000 ] || sleep 0.05; done'}\n"))
         .options(["--tmpfs=/var/log:size=512k"])
         .run();
-    wait_for("the disk to be full", seconds(30), || (container.exec(["bash", "-c", "head -c 100000 /dev/zero > /var/log/x"]).code != 0).then_some(()));
+    wait_for("the disk to be full", seconds(30), || {
+        (container.exec(["bash", "-c", "head -c 100000 /dev/zero > /var/log/x"]).code != 0).then_some(())
+    });
     container.wait_for_log("No space left");
     assert_eq!(super::state(&container, "noisy"), "ready");
     assert_eq!(devinit(&container, ["health"]).code, 0);

@@ -53,7 +53,9 @@ fn a_logger_that_is_killed_takes_no_service_along_and_loses_next_to_nothing() {
         std::thread::sleep(std::time::Duration::from_millis(300));
         container.sh("kill -9 $(pgrep -f '^devinit: logger' || pgrep -x 'devinit: logger')");
     }
-    wait_for("the end", seconds(30), || container.sh("tail -n 1 /var/log/devinit/noisy.log").ends_with("end 0").then_some(()));
+    wait_for("the end", seconds(30), || {
+        container.sh("tail -n 1 /var/log/devinit/noisy.log").ends_with("end 0").then_some(())
+    });
     assert_eq!(container.pid_of("^sh -c for i|^/bin/sh -c for i").unwrap_or(pid), pid);
     let lines: u32 = container.sh(&format!("{NUMBERS} | sort -n -u | wc -l")).parse().unwrap();
     // At most what five of them had read and not written.
@@ -81,11 +83,19 @@ fn logs_shows_and_follows_what_any_service_prints() {
     let container = run("  ticker: {command: 'i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.1; done'}
   filed: {log: file, command: 'seq 1 100; exec sleep 1d'}
 ");
-    wait_for("lines", seconds(20), || devinit(&container, ["logs", "ticker", "-n", "5"]).stdout.contains("tick 5").then_some(()));
+    wait_for("lines", seconds(20), || {
+        devinit(&container, ["logs", "ticker", "-n", "5"]).stdout.contains("tick 5").then_some(())
+    });
     let last = devinit(&container, ["logs", "filed", "-n", "3"]).success();
-    assert_eq!(last.lines().filter_map(|line| line.rsplit(' ').next()).collect::<Vec<_>>(), ["98", "99", "100"], "{last}");
+    assert_eq!(
+        last.lines().filter_map(|line| line.rsplit(' ').next()).collect::<Vec<_>>(),
+        ["98", "99", "100"],
+        "{last}"
+    );
     container.start("devinit logs ticker -f -n 0 > /followed");
-    wait_for("followed lines", seconds(20), || (container.exec(["cat", "/followed"]).stdout.lines().count() >= 5).then_some(()));
+    wait_for("followed lines", seconds(20), || {
+        (container.exec(["cat", "/followed"]).stdout.lines().count() >= 5).then_some(())
+    });
     let unknown = devinit(&container, ["logs", "tiker"]);
     assert!(unknown.code != 0 && unknown.text().contains("ticker"), "{unknown:?}");
     let others = container.exec_as("games", ["devinit", "logs", "ticker"]);

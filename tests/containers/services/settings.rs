@@ -18,16 +18,31 @@ fn a_service_has_the_identity_and_the_resources_that_it_was_given() {
 ");
     wait_for_state(&container, "model", "ready");
     let status = container.sh("cat /proc/$(pgrep -x sleep)/status");
-    let has = |line: &str| assert!(status.lines().any(|found| found.split_whitespace().collect::<Vec<_>>().join(" ") == line), "{line}: {status}");
+    let has = |line: &str| {
+        assert!(
+            status.lines().any(|found| found.split_whitespace().collect::<Vec<_>>().join(" ") == line),
+            "{line}: {status}"
+        )
+    };
     let video = container.sh("getent group video | cut -d: -f3");
     has(&format!("Groups: {video} 4321"));
     has("Uid: 5 5 5 5");
     has("Umask: 0027");
     has("NoNewPrivs: 1");
-    assert_eq!(container.sh("cd /proc/$(pgrep -x sleep); readlink cwd; cat oom_score_adj; ps -o ni= -p $(pgrep -x sleep) | tr -d ' '"), "/tmp\n300\n5");
+    assert_eq!(
+        container.sh(
+            "cd /proc/$(pgrep -x sleep); readlink cwd; cat oom_score_adj; ps -o ni= -p $(pgrep -x sleep) | tr -d ' '"
+        ),
+        "/tmp\n300\n5"
+    );
     let limits = container.sh("cat /proc/$(pgrep -x sleep)/limits");
-    for limit in ["Max open files 512 1024 files", "Max core file size 0 0 bytes", "Max locked memory 1048576 1048576 bytes"] {
-        assert!(limits.lines().any(|found| found.split_whitespace().collect::<Vec<_>>().join(" ") == limit), "{limit}: {limits}");
+    for limit in
+        ["Max open files 512 1024 files", "Max core file size 0 0 bytes", "Max locked memory 1048576 1048576 bytes"]
+    {
+        assert!(
+            limits.lines().any(|found| found.split_whitespace().collect::<Vec<_>>().join(" ") == limit),
+            "{limit}: {limits}"
+        );
     }
 }
 
