@@ -79,8 +79,11 @@ class World:
             return
         *lines, self._rest = (self._rest + os.read(self._fifo, 65536)).split(b"\n")
         for line in lines:
-            name, what, number, nanoseconds = line.decode().split(" ")
-            self.events.append(Event(name, what, int(number), int(nanoseconds)))
+            try:
+                name, what, number, nanoseconds = line.decode().split(" ")
+                self.events.append(Event(name, what, int(number), int(nanoseconds)))
+            except ValueError as error:
+                raise Failed(f"something else wrote to {EVENTS}: {line!r}") from error
 
     def output(self) -> str:
         """What the supervisor said last, for a message."""
@@ -188,9 +191,9 @@ def memory(processes: list[int]) -> int:
 
 def cpu(processes: list[int]) -> float:
     """The CPU time that these processes have used, in seconds, without that of children that are gone."""
-    total = 0.0
-    for process in processes:
-        fields = read(f"/proc/{process}/stat").rpartition(")")[2].split()
-        if fields:
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
+    # sched(7): the first field of schedstat is nanoseconds on a processor.
+    return sum(
+        int(read(f"/proc/{process}/task/{thread}/schedstat").split()[0])
+        for process in processes
+        for thread in os.listdir(f"/proc/{process}/task")
+    ) / 1e9

@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import sys
+import time
 from typing import Callable, Iterable
 
 import measure
@@ -47,8 +48,9 @@ def main() -> int:
     table, rounds = Table(), Rounds(arguments.quick)
     for name, measurement in measure.ALL.items():
         if name.startswith(arguments.only):
-            print(f"==> {name}", file=sys.stderr)
+            begin = time.monotonic()
             measurement(table, rounds)
+            print(f"{time.monotonic() - begin:5.0f} s  {name}", file=sys.stderr)
     print(f"Medians, each beside its ratio to the best peer's; {facts()}. {arguments.versions}\n")
     table.print()
     for failure in rounds.failures:

@@ -70,6 +70,10 @@ def milliseconds(seconds: float) -> str:
     return f"{number:.2f} ms" if number < 10 else f"{number:.1f} ms" if number < 100 else f"{number:.0f} ms"
 
 
+def microseconds(seconds: float) -> str:
+    return f"{seconds * 1e6:.1f} µs"
+
+
 def count(number: float) -> str:
     return f"{number:,.0f}".replace(",", " ")
 
