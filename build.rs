@@ -17,6 +17,26 @@ SECTIONS {
 INSERT AFTER .text;
 ";
 
+/// Puts side by side what runs before a main command does: devinit's own way there, and the libraries that are common to
+/// everything. The kernel reads and maps a program in pieces of 64 KiB, and strewn over all of it the way touched nearly
+/// each of them, with a page fault for each. A name that is not there any more is passed over.
+const START_TOGETHER: &str = "\
+SECTIONS {
+  .text.start : {
+    *(.text.main .text._ZN7devinit4main* .text._ZN7devinit4boot* .text._ZN7devinit3log* .text._ZN7devinit3sys*)
+    *(.text._ZN7devinit5paths* .text._ZN7devinit6engine* .text._ZN7devinit7prepare11environment*)
+    *(.text._ZN7devinit4plan8services*)
+    *(.text._R* .text._ZN3std* .text._ZN5alloc* .text._ZN3nix* .text._ZN12tracing_core* .text._ZN9once_cell*)
+    *(.text._ZN4core4iter* .text._ZN4core6option* .text._ZN4core6result* .text._ZN4core3ptr* .text._ZN4core3ops*)
+    *(.text._ZN4core3str* .text._ZN4core5slice5index* .text._ZN??_$LT$alloc* .text._ZN???_$LT$alloc*)
+    *(.text._ZN??_$LT$core* .text._ZN???_$LT$core* .text._ZN??_$LT$std* .text._ZN??_$LT$tracing_core*)
+    *(.text._ZN??_$LT$T$u20$as$u20$* .text._ZN??_$LT$$RF$* .text._ZN??_$LT$devinit..engine*)
+    *(.text._ZN??_$LT$devinit..log*)
+  }
+}
+INSERT BEFORE .text;
+";
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=config/schema.json");
@@ -29,8 +49,8 @@ fn main() -> io::Result<()> {
 
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_ENV", "musl") {
-        let script = folder.join("without-unwinding.ld");
-        fs::write(&script, WITHOUT_UNWINDING)?;
+        let script = folder.join("sections.ld");
+        fs::write(&script, [WITHOUT_UNWINDING, START_TOGETHER].concat())?;
         println!("cargo::rustc-link-arg-bins=-T{}", script.display());
         // A bit for each pointer that the start code has to relocate, where it would be 24 bytes.
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");

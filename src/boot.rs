@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::exit;
 use std::time::Duration;
 
 use tracing::{error, warn};
@@ -16,9 +17,8 @@ use crate::engine::spec::Spec;
 use crate::plan::{self, Facts, Plan};
 use crate::{cli, config, log, paths, prepare, sorted};
 
-/// Boots, and returns the container's exit code.
-#[must_use]
-pub fn boot(options: &cli::Boot) -> i32 {
+/// Boots, and ends with the container's exit code.
+pub fn boot(options: &cli::Boot) -> ! {
     let command_mode = !options.main.is_empty();
     // With a main command the output is the command's: devinit speaks up only when something is wrong.
     log::init(if command_mode { tracing::Level::WARN } else { tracing::Level::INFO });
@@ -32,13 +32,14 @@ pub fn boot(options: &cli::Boot) -> i32 {
     let nothing_to_prepare = command_mode && options.config.config.is_none() && is_plain(&environment);
     let prepare = |purpose: Purpose<'_>, pipe: File| prepare(options, &environment, runtime.as_deref(), purpose, pipe);
     let start = Start { prepare: &prepare, spec: plain, known: nothing_to_prepare };
-    match run::run(start, command_mode, runtime.as_deref()) {
+    // Without a return: all memory goes with the process, faster than it could be taken apart.
+    exit(match run::run(start, command_mode, runtime.as_deref()) {
         Ok(code) => code,
         Err(error) => {
             error!("devinit cannot start: {error}");
             1
         }
-    }
+    })
 }
 
 /// The environment that devinit was started with. Names and values that are not UTF-8 are taken as well as they can be.

@@ -103,7 +103,7 @@ pub fn check(question: Question) -> Verdict {
 
 /// The last line of a service, if this process may read it.
 fn last_line(service: &ServiceStatus) -> Option<String> {
-    status::last_lines(service, LINES).into_iter().rev().find(|line| !line.trim().is_empty())
+    status::last_lines(service, LINES).into_iter().rev().find(|line| !status::bare(line, LONGEST).is_empty())
 }
 
 fn look(probe: &Probe, context: &Context) -> Result<(), String> {
@@ -152,7 +152,7 @@ fn judge(
     let (name, since) = (&service.name, service.since_ms / 1000);
     let end = || service.last_end.clone().unwrap_or_else(|| "never started".to_owned());
     let with_line = || match last_line(service) {
-        Some(line) => format!("{}: {}", end(), clean(&line, LONGEST)),
+        Some(line) => format!("{}: {}", end(), status::bare(&line, LONGEST)),
         None => end(),
     };
     let reason = match service.state {
@@ -300,7 +300,7 @@ mod tests {
             failed("ModuleNotFoundError: No module named 'x'"),
             "app failed and was given up: exit code 3: ModuleNotFoundError: No module named 'x'"
         );
-        assert_eq!(failed("\u{1b}[31mred"), "app failed and was given up: exit code 3: ?[31mred");
+        assert_eq!(failed("\u{1b}[2Jgone"), "app failed and was given up: exit code 3: ?[2Jgone");
         assert_eq!(failed(&"x".repeat(5000)).chars().count(), LONGEST);
     }
 

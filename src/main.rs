@@ -14,14 +14,20 @@ fn main() {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == "--") {
         let main = words.map(|word| word.to_string_lossy().into_owned()).collect();
-        exit(boot::boot(&cli::Boot { main, ..cli::Boot::default() }));
+        boot::boot(&cli::Boot { main, ..cli::Boot::default() });
     }
+    exit(command());
+}
+
+/// Every other form of the command line. Apart, so that the way to the main command is a short one.
+#[inline(never)]
+fn command() -> i32 {
     if let Some(hint) = unknown_command() {
         eprintln!("{hint}");
-        exit(2);
+        return 2;
     }
     let arguments = Cli::parse();
-    exit(match arguments.command {
+    match arguments.command {
         // On a machine at large this would set up users and sshd, which nobody means who only types the name.
         None if arguments.main.is_empty() && std::process::id() != 1 => {
             let _ = Cli::command().print_help();
@@ -54,7 +60,7 @@ fn main() {
         Some(Command::Internal(Internal::FetchKeys(options))) => own::fetch_keys(&options),
         Some(Command::Internal(Internal::Page { port, address })) => own::page(port, address),
         Some(Command::Internal(Internal::Names { of })) => commands::names(of),
-    });
+    }
 }
 
 /// What to say to someone whose first word is no command of ours: a slip, or a main command without the dashes.

@@ -25,7 +25,7 @@ use crate::prepare::write::{self, Attributes, WriteError};
 use crate::words::clean;
 use table::{Cell, Look, Tone, table};
 
-pub use services::{detail, last_lines, tone};
+pub use services::{bare, detail, last_lines, tone};
 
 /// The name of the [`BootRecord`] in the runtime folder.
 pub const BOOT_RECORD: &str = "boot.json";

@@ -78,7 +78,7 @@ fn every_devinit_command_is_understood() {
         commands.extend(spans(&prose(&read(path))).into_iter().filter(|span| span.starts_with("devinit ")));
     }
     for (_, text) in blocks_of("sh") {
-        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim().to_owned());
+        let lines = text.lines().map(|line| line.split(['#', '>']).next().unwrap_or_default().trim().to_owned());
         commands.extend(lines.filter(|line| line.starts_with("devinit ")));
     }
     assert!(commands.len() > 10, "{commands:?}");

@@ -173,7 +173,7 @@ fn failure(name: &str, why: &str, engine: &Snapshot) -> String {
     // Of one that only waits the last lines tell nothing.
     if let Some(service) = service.filter(|service| service.state != ServiceState::Waiting) {
         for line in status::last_lines(service, LINES) {
-            let _ = write!(text, "\n    {}", clean(&line, LINE));
+            let _ = write!(text, "\n    {}", status::bare(&line, LINE));
         }
     }
     text
@@ -251,10 +251,10 @@ mod tests {
     fn why_it_failed_is_told_with_its_last_lines() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("app.log");
-        std::fs::write(&log, "1\n2\n3\n4\n5\nNo module \u{1b}[31mnamed\n").unwrap();
+        std::fs::write(&log, "1\n2\n3\n4\n5\nNo module \u{1b}[2Jnamed\n").unwrap();
         let app = ServiceStatus { log: Some(log), ..service("app", ServiceState::Failed) };
         let text = failure("app", "failed: exit code 3", &Snapshot::running(0, vec![app]));
-        assert_eq!(text, "app failed: exit code 3\n    2\n    3\n    4\n    5\n    No module ?[31mnamed");
+        assert_eq!(text, "app failed: exit code 3\n    2\n    3\n    4\n    5\n    No module ?[2Jnamed");
     }
 
     #[test]

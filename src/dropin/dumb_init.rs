@@ -87,7 +87,7 @@ impl DumbInit {
             self.say(format_args!("Not running in setsid mode."));
         }
         if self.session {
-            // The group in the child's session is an orphaned one, which the kernel does not let a terminal's signals stop.
+            // The child's group is an orphaned one, which the kernel does not let a terminal's signals stop.
             for signal in [libc::SIGTSTP, libc::SIGTTOU, libc::SIGTTIN] {
                 self.stop_by_default(signal);
             }
@@ -262,8 +262,8 @@ impl fmt::Display for Failure<'_> {
     }
 }
 
-/// Reads `SIGNAL:SIGNAL`. dumb-init knows 1 to 31; here the real-time signals count, too, from the first that a C library
-/// leaves to programs.
+/// Reads `SIGNAL:SIGNAL`. dumb-init knows 1 to 31; here the real-time signals count, too, from the first that a C
+/// library leaves to programs.
 fn rewrite(rule: &[u8]) -> Option<(usize, u8)> {
     let (signal, rest) = integer(rule)?;
     let (to, _) = integer(rest.strip_prefix(b":")?)?;

@@ -1,8 +1,8 @@
 //! devinit in the place of another init: called by its name, it takes that init's options, environment variables and
 //! exit codes, and behaves as it does. See `docs/pid1.md`.
 //!
-//! All of this happens before `main` (see [`crate::sys::Arguments`]), with one child, no allocation on the usual path and no
-//! more system calls than the job needs: what such an init costs is added to the start of every container.
+//! All of this happens before `main` (see [`crate::sys::Arguments`]), with one child, no allocation on the usual path
+//! and no more system calls than the job needs: what such an init costs is added to the start of every container.
 
 mod dumb_init;
 mod options;

@@ -1,6 +1,6 @@
 //! Options as getopt(3) and getopt_long(3) of the GNU C library read them, with its messages: single letters, alone or
-//! together (`-vvg`), with a value that follows at once or as the next word; long names, which may be shortened as long as they
-//! are clear; `--` ends them.
+//! together (`-vvg`), with a value that follows at once or as the next word; long names, which may be shortened as
+//! long as they are clear; `--` ends them.
 
 use super::output::{ERR, Word, print};
 use crate::sys::Arguments;

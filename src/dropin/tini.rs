@@ -13,7 +13,7 @@ use crate::sys::{self, Arguments, Disposition, End, Pid};
 /// What scripts look for, and who it really is. Releases of tini add their commit in the same way.
 const VERSION: &str = concat!("tini version 0.19.0 - devinit ", env!("CARGO_PKG_VERSION"));
 
-/// Signals that are not passed on: those by which a process tells of faults of its own, and those of a terminal to its background.
+/// Signals that are not passed on: those of a process's own faults, and those of a terminal to its background.
 const KEPT: sys::Mask = mask(libc::SIGFPE)
     | mask(libc::SIGILL)
     | mask(libc::SIGSEGV)
@@ -301,8 +301,8 @@ impl Before {
     }
 }
 
-/// Whether options count that stand behind the program's name (`tini ls -v`), which is up to the C library that tini is built
-/// with: glibc says yes unless POSIXLY_CORRECT is set; musl, on Alpine, says no.
+/// Whether options count that stand behind the program's name (`tini ls -v`), which is up to the C library that tini is
+/// built with: glibc says yes unless POSIXLY_CORRECT is set; musl, on Alpine, says no.
 fn options_anywhere(arguments: &Arguments) -> bool {
     // Only asked where it could matter.
     let mut words = (1..arguments.len()).filter_map(|place| arguments.get(place)).map(|word| word.to_bytes());

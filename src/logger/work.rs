@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
+use nix::sys::time::TimeSpec;
 
 use super::clock::{self, Clock};
 use super::file::RotatedFile;
@@ -29,6 +30,14 @@ const BATCH: usize = 256 * 1024;
 const RELEASE: Duration = Duration::from_secs(1);
 /// How much memory is worth giving back.
 const LARGE: usize = 16 * 1024;
+/// How much is worth reading at once, where it comes fast.
+const GATHERED: usize = 16 * 1024;
+/// From one read to the next, in a burst: at most this long.
+const BURST: Duration = Duration::from_micros(1500);
+/// How long it is waited for more in a burst.
+const LEAST_PAUSE: Duration = Duration::from_micros(50);
+/// As above.
+const MOST_PAUSE: Duration = Duration::from_millis(1);
 /// At the end: how long an output may take nothing before what waits for it is given up, and how long that may take in all.
 const FAREWELL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
 /// The widest name that lines are aligned for.
@@ -147,10 +156,12 @@ impl Logger {
                     self.release();
                 }
             } else {
+                // One time for all that is read now.
+                let (now, time) = (Instant::now(), clock::now());
+                let length = ready.streams.iter().map(|index| self.read(*index, time)).sum();
+                let elapsed = now.saturating_duration_since(self.read_at);
                 self.read_at = now;
-                // Once for all that is read now.
-                let now = clock::now();
-                ready.streams.iter().for_each(|index| self.read(*index, now));
+                gather(signals, elapsed, length);
             }
         }
         self.finish();
@@ -194,20 +205,21 @@ impl Logger {
         stream.form.is_some() && self.outputs.get(stream.output).is_some_and(Output::blocked)
     }
 
-    /// Reads once from a stream, and passes on what came.
-    fn read(&mut self, index: usize, now: u64) {
+    /// Reads once from a stream, and passes on what came; returns how much that was.
+    fn read(&mut self, index: usize, now: u64) -> usize {
         // What another stream has printed just now may have filled the output.
         if self.streams.get(index).is_none_or(|stream| self.has_to_wait(stream)) {
-            return;
+            return 0;
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         if buffer.is_empty() {
             buffer.resize(FIRST_READ, 0);
         }
         let pipe = self.streams.get_mut(index).and_then(|stream| stream.pipe.as_mut());
-        match pipe.map_or(Ok(0), |pipe| pipe.read(&mut buffer)) {
+        let read = pipe.map_or(Ok(0), |pipe| pipe.read(&mut buffer));
+        match &read {
             Ok(0) => self.end(index, now),
-            Ok(length) => {
+            &Ok(length) => {
                 self.pass_on(index, buffer.get(..length).unwrap_or_default(), now);
                 if length == buffer.len() && length < READ {
                     buffer = vec![0; READ];
@@ -217,6 +229,7 @@ impl Logger {
             Err(_) => self.end(index, now),
         }
         self.buffer = buffer;
+        read.unwrap_or(0)
     }
 
     /// Nothing more comes from this stream.
@@ -319,6 +332,18 @@ impl Logger {
             let _ = poll(&mut polled, milliseconds(Some(until - now)));
         }
     }
+}
+
+/// After this much has come in this time: lets more come before it is read, for services that write line by line and fast.
+/// To be woken for each line would cost more than all that is done with it. Short enough for no pipe to fill meanwhile.
+fn gather(signals: &OwnedFd, elapsed: Duration, length: usize) {
+    if elapsed > BURST || length == 0 || length >= GATHERED {
+        return;
+    }
+    let microseconds = elapsed.as_micros().saturating_mul(GATHERED as u128) / length as u128;
+    let pause = Duration::from_micros(u64::try_from(microseconds).unwrap_or(u64::MAX)).clamp(LEAST_PAUSE, MOST_PAUSE);
+    let mut polled = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    let _ = ppoll(&mut polled, Some(TimeSpec::from_duration(pause)), None);
 }
 
 fn for_room(file: BorrowedFd<'_>) -> PollFd<'_> {

@@ -298,7 +298,7 @@ mod tests {
                 fs::write(&progress, "{}").unwrap();
             }
             let mut notes = Vec::new();
-            make_first_run_folders(&plan(), &mut notes);
+            make_first_run_folders(&plan(), Occasion::Boot, &mut notes);
             assert_eq!(notes, []);
             let stat =
                 |path: &Path| path.symlink_metadata().map(|found| (found.uid(), found.gid(), found.mode() & 0o7777));

@@ -43,6 +43,30 @@ pub fn last_lines(service: &ServiceStatus, count: usize) -> Vec<String> {
     service.log.as_deref().map(|log| logs::last_lines(log, count)).unwrap_or_default()
 }
 
+/// What a service printed, of a line of its log: without the time in front or the JSON around it, and without colours. Fit to
+/// print on one line, of at most `limit` characters.
+#[must_use]
+pub fn bare(line: &str, limit: usize) -> String {
+    let framed = || serde_json::from_str::<serde_json::Value>(line).ok()?.get("line")?.as_str().map(str::to_owned);
+    let json = if line.starts_with("{\"time\":\"") { framed() } else { None };
+    let text = json.as_deref().unwrap_or_else(|| match line.split_once(' ') {
+        // As the logger has it: `2026-11-21T16:57:50.123Z`.
+        Some((time, text)) if time.len() == 24 && time.ends_with('Z') && time.as_bytes().get(10) == Some(&b'T') => text,
+        _ => line,
+    });
+    let mut plain = String::with_capacity(text.len().min(limit.saturating_mul(4)));
+    let mut parts = text.split("\u{1b}[");
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let after = part.trim_start_matches(|character: char| matches!(character, '0'..='9' | ';' | ':'));
+        match after.strip_prefix('m') {
+            Some(rest) => plain.push_str(rest),
+            None => plain.extend(["\u{1b}[", part]),
+        }
+    }
+    clean(&plain, limit)
+}
+
 /// The last lines of the services that are in trouble, and of those that are asked for.
 pub(super) fn lines(engine: &Snapshot, names: &[String]) -> BTreeMap<String, Vec<String>> {
     let shown: Vec<(&ServiceStatus, usize)> = if names.is_empty() {
@@ -111,7 +135,7 @@ pub(super) fn write(out: &mut String, engine: &Snapshot, lines: &BTreeMap<String
 /// Writes lines that may hold anything.
 fn quote(out: &mut String, lines: &[String], look: Look) {
     for line in lines {
-        let _ = writeln!(out, "    {}", look.paint(&look.fit(&clean(line, LINE), 4), Tone::Dim));
+        let _ = writeln!(out, "    {}", look.paint(&look.fit(&bare(line, LINE), 4), Tone::Dim));
     }
 }
 
@@ -319,6 +343,20 @@ mod tests {
         ");
         let web = detail(&engine, &engine.services[2], None, Look::default());
         assert!(web.contains("why         waits for db, which failed"), "{web}");
+    }
+
+    #[test]
+    fn of_a_line_of_the_log_only_what_the_service_printed_is_shown() {
+        for (line, shown) in [
+            ("2026-11-21T16:57:50.123Z No module", "No module"),
+            ("2026-11-21T16:57:50.123Z", "2026-11-21T16:57:50.123Z"),
+            (r#"{"time":"2026-11-21T16:57:50.123Z","service":"db","line":"a \"b\""}"#, "a \"b\""),
+            ("{\"time\":\"cut off", "{\"time\":\"cut off"),
+            ("\u{1b}[1;31mred\u{1b}[0m \u{1b}[2Jgone", "red ?[2Jgone"),
+            ("plain text", "plain text"),
+        ] {
+            assert_eq!(bare(line, 100), shown);
+        }
     }
 
     #[test]

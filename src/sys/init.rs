@@ -40,7 +40,8 @@ pub enum Disposition {
     Ignored,
 }
 
-/// Sets what a signal does and returns what it did before, a handler counted as the default, which an execve makes of it.
+/// Sets what a signal does and returns what it did before, a handler counted as the default, which an execve makes of
+/// it.
 ///
 /// # Errors
 /// Those of sigaction(2): a number that is no signal, or SIGKILL and SIGSTOP.
@@ -64,7 +65,7 @@ pub fn dispose(signal: i32, to: Disposition) -> io::Result<Disposition> {
 /// Those of rt_sigtimedwait(2): `EINTR` when this process was stopped and continued.
 pub fn wait_for_signal(among: Mask) -> io::Result<i32> {
     let nothing = ptr::null::<c_void>();
-    // SAFETY: the mask has the size that is told, and outlives the call; the information and the time limit are left out.
+    // SAFETY: the mask has the size that is told, and outlives the call; information and time limit are left out.
     let signal =
         check(unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const among, nothing, nothing, MASK_BYTES) })?;
     i32::try_from(signal).map_err(io::Error::other)

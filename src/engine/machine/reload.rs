@@ -91,9 +91,11 @@ impl Machine {
                     (*then, slot.successor) = (Some(Then::Anew), Some(service));
                 }
                 State::Stopping { then, .. } => (*then, slot.successor) = (Then::Anew, Some(service)),
+                // Only an answer is outstanding.
                 _ => {
-                    slot.define(service);
-                    slot.begin(now);
+                    slot.due.forget();
+                    let Slot { due, unanswered, stale_group, .. } = *slot;
+                    *slot = Slot { due, unanswered, stale_group, ..Slot::new(service, now) };
                 }
             };
         }

@@ -142,6 +142,7 @@ impl Slot {
 
     /// Begins like a service that is new.
     pub(super) fn begin(&mut self, now: Instant) {
+        self.succeeded = false;
         self.enter(first_state(&self.service), now);
     }
 

@@ -31,7 +31,7 @@ fn memory_at_the_limit_costs_the_eater_and_not_the_container() {
     oom_score_adj: 500
     restart: always
     backoff: {first: 50ms, give_up_after: 3}
-    command: [python3, -c, 'x = []\nwhile True: x.append(bytearray(b\"x\" * (1 << 20)))']
+    command: [python3, -c, 'list(iter(lambda: bytearray(b\"x\" * (1 << 20)), None))']
   web: {command: [sleep, 1d]}
 ",
         ))

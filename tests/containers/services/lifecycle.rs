@@ -40,7 +40,7 @@ fn the_finish_command_hears_how_it_ended_and_can_say_that_this_was_the_last_time
     let container = run("  job:
     restart: always
     backoff: {first: 20ms}
-    command: 'echo run >> /runs; test $(wc -l < /runs) = 1 && kill -9 $$; exit 7'
+    command: 'echo run >> /runs; test $(wc -l < /runs) = 1 && kill -9 $$$$; exit 7'
     finish: [/bin/sh, -c, 'echo \"$1 $2 $3\" >> /ends; test $(wc -l < /ends) -lt 3 || exit 125', finish]
 ");
     wait_for_state(&container, "job", "failed");

@@ -25,7 +25,8 @@ fn a_service_has_the_identity_and_the_resources_that_it_was_given() {
         )
     };
     let video = container.sh("getent group video | cut -d: -f3");
-    has(&format!("Groups: {video} 4321"));
+    // With its own primary group, as setgroups(2) has it by custom.
+    has(&format!("Groups: {video} 60 4321"));
     has("Uid: 5 5 5 5");
     has("Umask: 0027");
     has("NoNewPrivs: 1");
@@ -56,7 +57,7 @@ fn a_root_service_without_capabilities_cannot_do_what_root_can() {
     wait_for_state(&container, "dropped", "ready");
     container.wait_for_file("/changed");
     container.wait_for_file("/refused");
-    let status = container.sh("cat /proc/$(pgrep -f 'sleep 2d')/status");
+    let status = container.sh("cat /proc/$(pgrep -x -f 'sleep 2d')/status");
     for set in ["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"] {
         assert!(status.contains(&format!("{set}:\t0000000000000000")), "{set}: {status}");
     }

@@ -9,7 +9,7 @@ mod restarting;
 mod shutting_down;
 mod signals;
 mod starting;
-// mod world;
+mod world;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
