@@ -29,8 +29,6 @@ use super::spec::{By, Kind, Readiness, Service, Spec, When};
 use super::{machine, processes, terminal};
 use crate::sys::{self, Change, Pid};
 
-/// How many signals are taken in before other events get their turn.
-const SIGNAL_BATCH: usize = 64;
 /// How many exits are handled before other events get their turn.
 const REAP_BATCH: usize = 512;
 /// After this long without any event devinit gives back the memory that the last ones needed.
@@ -215,8 +213,7 @@ impl Engine<'_> {
             preparation.read();
         }
         if signalled {
-            let pending = std::iter::from_fn(|| sys::next_signal(&self.signals));
-            self.events.extend(pending.take(SIGNAL_BATCH).map(Event::Signal));
+            self.events.extend(sys::next_signals(&self.signals).map(Event::Signal));
         }
         // Before its exit: what it said last may be that it is ready, and counts.
         self.hear(&spoken);
