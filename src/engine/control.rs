@@ -254,7 +254,12 @@ pub fn ask(folder: &Path, query: &Query, limit: Duration) -> io::Result<Answer> 
     let limit = TimeVal::new(i64::try_from(limit.as_secs()).unwrap_or(i64::MAX), limit.subsec_micros().into());
     setsockopt(&socket, sockopt::ReceiveTimeout, &limit)?;
     setsockopt(&socket, sockopt::SendTimeout, &limit)?;
-    connect(socket.as_raw_fd(), &UnixAddr::new(&folder.join(SOCKET))?)?;
+    let address = UnixAddr::new(&folder.join(SOCKET))?;
+    if connect(socket.as_raw_fd(), &address).is_err() {
+        // devinit listens right after it has started its first process, which may be the one that asks.
+        std::thread::sleep(Duration::from_millis(20));
+        connect(socket.as_raw_fd(), &address)?;
+    }
     send(socket.as_raw_fd(), &serde_json::to_vec(query)?, MsgFlags::MSG_NOSIGNAL)?;
     let mut buffer = vec![0u8; LONGEST_ANSWER];
     let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;

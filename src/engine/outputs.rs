@@ -189,7 +189,10 @@ impl Outputs {
 
     /// Starts a logger, if one is due.
     pub fn start_logger(&mut self, launcher: &Launcher, now: Instant) {
-        if self.logger.is_some() || self.pipes.is_empty() || self.due.is_none_or(|due| due > now) {
+        if self.pipes.is_empty() {
+            self.due = None;
+        }
+        if self.logger.is_some() || self.due.is_none_or(|due| due > now) {
             return;
         }
         let (pipes, runtime) = (&mut self.pipes, &self.runtime);
@@ -223,7 +226,10 @@ impl Outputs {
         self.logger = None;
         let asked = std::mem::take(&mut self.renewing);
         if *end != End::Code(0) {
-            warn!("the logger ended ({end}) and is started again");
+            // At the end of the container everybody is killed.
+            if !self.closed {
+                warn!("the logger ended ({end}) and is started again");
+            }
         } else if self.closed {
             // Every pipe is at its end.
             self.pipes.clear();

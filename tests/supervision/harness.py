@@ -7,6 +7,7 @@ services and worlds report to, the folder that a peer's files are written to.
 import os
 import select
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -58,8 +59,13 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()  # the first process goes with it, and all others with that
-        self._process.wait(LIMIT)
+        try:
+            # All others go with the first process, and this one after them: then nobody writes to the peer's files any more.
+            os.kill(self.init(), signal.SIGKILL)
+            self._process.wait(LIMIT)
+        except (Failed, ProcessLookupError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait(LIMIT)
         os.close(self._fifo)
 
     def wait(self, enough: Callable[[], bool], what: str, limit: float = LIMIT) -> None:
@@ -110,10 +116,10 @@ class World:
         """The first process's id out here."""
         return self.first("init").number
 
-    def terminate(self, signal: int, limit: float = LIMIT) -> float:
+    def terminate(self, number: int, limit: float = LIMIT) -> float:
         """Sends a signal to the first process; seconds until it and its world are gone."""
         begin = time.monotonic_ns()
-        os.kill(self.init(), signal)
+        os.kill(self.init(), number)
         return (self.first("exit", limit).time - begin) / 1e9
 
     def processes(self) -> list[int]:

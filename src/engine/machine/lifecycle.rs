@@ -207,8 +207,10 @@ impl Machine {
             let reason = format!("{} ended ({end})", slot.service.name);
             return self.begin_shutdown(reason, Some(end.code()), None, now, actions);
         }
-        if let Some(successor) = slot.successor.take() {
-            slot.define(successor);
+        match (slot.successor.take(), outcome) {
+            (Some(successor), Outcome::Asked(_)) => slot.define(successor),
+            (Some(successor), _) => slot.turn_into(successor, now),
+            (None, _) => {}
         }
         if outcome == Outcome::Asked(Then::Anew) {
             slot.begin(now);

@@ -87,8 +87,9 @@ impl Machine {
             When::Every(period) => Some(period),
             When::At(_) => None,
         };
-        if slot.removed || matches!(slot.state, State::Done | State::Stopped | State::Failed) {
-            // Nobody wants it to run. Once someone does, it is asked anew.
+        let rests = matches!(slot.state, State::Done | State::Stopped | State::Failed);
+        if slot.removed || slot.successor.is_some() || rests {
+            // Nobody wants it to run, or not as it is. Once someone does, it is asked anew.
             if !matches!(slot.due, Due::Asked { .. }) {
                 slot.due = Due::Unknown;
             }

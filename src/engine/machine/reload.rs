@@ -46,12 +46,15 @@ impl Machine {
         self.order.clear();
         for service in spec.services {
             let of_its_name = |slot: &Slot| slot.service.name == service.name && !slot.vacant();
-            let id = match self.slots.iter().position(of_its_name) {
+            let known = self.slots.iter().position(of_its_name);
+            if service.boot_only && known.is_none_or(|id| self.slots.get(id).is_none_or(|slot| slot.removed)) {
+                continue;
+            }
+            let id = match known {
                 Some(id) => {
                     self.replace(id, service, now, actions);
                     id
                 }
-                None if service.boot_only => continue,
                 None => self.add(service, free.pop(), now),
             };
             if !self.order.contains(&id) {
@@ -130,25 +133,27 @@ impl Machine {
                 }
                 slot.successor = Some(service);
             }
-            state => {
-                let was_manual = slot.service.when == When::Asked;
-                let stays = match state {
-                    State::Stopped => manual || !was_manual,
-                    State::Done | State::Failed => manual,
-                    _ => false,
-                };
-                let wanted = manual && was_manual;
-                slot.define(service);
-                if wanted && !stays {
-                    // Someone has asked for it.
-                    slot.enter(State::Waiting, now);
-                } else if !stays {
-                    slot.begin(now);
-                }
-            }
+            _ => slot.turn_into(service, now),
         }
         if let Some(slot) = self.slots.get_mut(id) {
             slot.failures = 0;
+        }
+    }
+}
+
+impl Slot {
+    /// Gives it another definition, while it is down, and has it begin anew if it is to. Its failures are forgotten.
+    pub(super) fn turn_into(&mut self, service: Service, now: Instant) {
+        let was_manual = self.service.when == When::Asked;
+        let manual = service.when == When::Asked;
+        self.define(service);
+        self.failures = 0;
+        match self.state {
+            State::Stopped if manual || !was_manual => {}
+            State::Done | State::Failed if manual => {}
+            // Someone has asked for it.
+            State::Waiting | State::BackingOff { .. } if manual && was_manual => {}
+            _ => self.begin(now),
         }
     }
 }

@@ -97,10 +97,6 @@ pub fn run<'a>(start: Start<'a>, command_mode: bool, runtime: Option<&'a Path>) 
     {
         warn!("orphans will not be reaped here: {error}");
     }
-    let control = runtime.and_then(|folder| {
-        let server = Server::listen(folder);
-        server.inspect_err(|error| warn!("no control socket in {}: {error}", folder.display())).ok()
-    });
     let mut engine = Engine {
         machine: Machine::new(command_mode, Instant::now()),
         launcher,
@@ -108,7 +104,7 @@ pub fn run<'a>(start: Start<'a>, command_mode: bool, runtime: Option<&'a Path>) 
         runtime,
         channels: Vec::new(),
         signals,
-        control,
+        control: None,
         prepare: start.prepare,
         preparation: None,
         reload: None,
@@ -125,10 +121,19 @@ pub fn run<'a>(start: Start<'a>, command_mode: bool, runtime: Option<&'a Path>) 
     } else {
         engine.prepare_boot(start.spec, None);
     }
+    engine.drain();
+    // Only now: the first process need not wait for it, and starts meanwhile.
+    engine.control = runtime.and_then(|folder| {
+        let server = Server::listen(folder);
+        server.inspect_err(|error| warn!("no control socket in {}: {error}", folder.display())).ok()
+    });
     let code = engine.run();
     if command_mode && engine.launcher.terminal {
         terminal::take_back();
     }
+    // Its file has to go; all else goes with the process, faster than it could be taken apart.
+    drop(engine.control.take());
+    std::mem::forget(engine);
     Ok(code)
 }
 

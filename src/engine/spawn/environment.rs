@@ -11,6 +11,7 @@ use nix::libc;
 
 use super::Attachments;
 use crate::engine::spec::Service;
+use crate::sorted;
 
 /// The path of the socket over which a service says how it is: sd_notify(3).
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
@@ -47,7 +48,7 @@ pub(super) fn attached(service: &Service, attachments: Attachments<'_>) -> Attac
 /// All of a service's variables: its own, over them those of its files, over all what is attached.
 pub(super) fn variables<'a>(service: &'a Service, added: &[Pair<'a>], attached: &'a Attached) -> Variables<'a> {
     let mut variables: Variables<'a> =
-        service.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        sorted::map(service.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     variables.extend(added.iter().copied());
     for name in [NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID] {
         variables.remove(name.as_bytes());

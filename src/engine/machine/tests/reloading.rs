@@ -175,6 +175,20 @@ fn what_is_not_for_requests_only_any_more_starts_and_what_is_does_not() {
 }
 
 #[test]
+fn what_is_for_requests_only_from_now_on_has_no_next_time_and_no_next_attempt() {
+    let task = oneshot("task").when(When::Every(seconds(60))).finished();
+    let mut stage = Stage::of([task, service("app").finished()]);
+    stage.exits("task", 0);
+    stage.exits("app", 1);
+    let manual = |service: Service| service.when(When::Asked);
+    assert!(stage.reload([manual(oneshot("task")), manual(service("app"))]).is_empty());
+    assert!(stage.exits("finish of task", 0).is_empty());
+    assert!(stage.exits("finish of app", 0).is_empty());
+    assert_eq!((stage.state("task"), stage.state("app")), (ServiceState::Stopped, ServiceState::Stopped));
+    assert_eq!(stage.machine.next_deadline(), None);
+}
+
+#[test]
 fn what_only_reads_something_else_gets_a_signal() {
     let with = |revision: &str| Service {
         revision: revision.to_owned(),

@@ -88,6 +88,7 @@ impl World {
         self.asks(id);
         let record = &mut self.records[id];
         (record.succeeded, record.launching, record.called, record.asked_for) = (false, true, false, true);
+        record.turned = false;
         (record.alive_every, record.last_start, record.backoff) = (wanted.watchdog, Some(now), wanted.backoff);
         if self.any(12) == 0 {
             return self.inbox.push_back(Event::NotLaunched(id, "no memory".into()));
@@ -226,7 +227,7 @@ impl World {
                 let expected = record.last_pause.map_or(first.max(LEAST_PAUSE), |last| last.saturating_mul(2));
                 assert_eq!(pause, expected.min(longest), "{id} is not restarted with growing pauses");
                 assert!(record.last_pause.is_none_or(|last| last <= pause) && pause <= longest);
-                record.last_pause = Some(pause);
+                record.last_pause = (!record.turned).then_some(pause);
                 record.not_before = Some(later(now, pause));
                 record.called = true;
             }

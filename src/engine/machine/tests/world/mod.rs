@@ -61,6 +61,8 @@ struct Record {
     /// What the wall clock has said last.
     due: Option<Instant>,
     last_pause: Option<Duration>,
+    /// It is not what was launched any more.
+    turned: bool,
     not_before: Option<Instant>,
     alive_every: Option<Duration>,
     heard: Option<Instant>,
@@ -86,6 +88,7 @@ impl Record {
             last_start: None,
             due: None,
             last_pause: None,
+            turned: false,
             not_before: None,
             alive_every: None,
             heard: None,

@@ -182,6 +182,7 @@ impl World {
                 let record = &mut self.records[id];
                 // The failures of one run are not those of the next.
                 record.last_pause = record.last_pause.filter(|_| !over);
+                record.turned |= record.wanted.as_ref().is_some_and(|wanted| *wanted != record.service);
                 record.service = record.wanted.clone().unwrap_or(record.service.clone());
             }
         }
@@ -251,9 +252,9 @@ impl World {
             record.service = new.clone();
             return;
         }
-        (record.last_pause, record.not_before, record.called) = (None, None, true);
+        (record.last_pause, record.called) = (None, true);
         if new.when != When::Asked {
-            record.succeeded = false;
+            (record.succeeded, record.not_before) = (false, None);
             record.held &= old.when != When::Asked;
         } else if old.when != When::Asked {
             record.asked_for = busy;
