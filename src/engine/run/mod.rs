@@ -161,6 +161,7 @@ impl Engine<'_> {
         while let Some(event) = self.events.pop_front() {
             if let Event::Begin(spec) | Event::Reload(spec) = &event {
                 let now = Instant::now();
+                self.launcher.make_room(spec.services.len());
                 self.outputs.make_pipes(&spec.services, now);
                 self.outputs.start_logger(&self.launcher, now);
             }
