@@ -74,9 +74,9 @@ class World:
 
     def _signal(self, number: int) -> None:
         """Sends a signal to the first process, and never to one that got its id after it."""
-        if self._first is None:
-            self._first = os.pidfd_open(self.init())
         try:
+            if self._first is None:
+                self._first = os.pidfd_open(self.init())
             signal.pidfd_send_signal(self._first, number)
         except ProcessLookupError:
             pass
