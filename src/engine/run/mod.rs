@@ -23,6 +23,7 @@ use super::control::{Answer, Query, Server};
 use super::machine::{Action, End, Event, Id, Machine, Request};
 use super::notify::Channel;
 use super::outputs::Outputs;
+use super::pace::Pace;
 use super::snapshot::{Phase, Reload, ReloadState, Snapshot};
 use super::spawn::{Attachments, Launcher};
 use super::spec::{By, Kind, Readiness, Service, Spec, When};
@@ -64,7 +65,7 @@ struct Engine<'a> {
     outputs: Outputs,
     runtime: Option<&'a Path>,
     /// What services say something over.
-    channels: Vec<(Id, Channel)>,
+    channels: Vec<(Id, Channel, Pace)>,
     signals: OwnedFd,
     control: Option<Server>,
     prepare: Prepare<'a>,
@@ -178,13 +179,16 @@ impl Engine<'_> {
         let preparing = self.preparation.as_ref().map(|(preparation, _)| preparation.deadline);
         let at_once = self.more_exits.then_some(now);
         let due = self.machine.next_deadline().into_iter().chain(preparing).chain(self.outputs.deadline()).min();
-        let deadline = due.into_iter().chain(at_once).min();
+        let resting = self.channels.iter().filter_map(|(_, _, pace)| pace.rests_until(now));
+        let deadline = due.into_iter().chain(at_once).chain(resting).min();
+        let listens = |pace: &Pace| pace.rests_until(now).is_none();
         let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let pipe = self.preparation.as_ref().and_then(|(preparation, _)| preparation.descriptor());
         watched.extend(pipe.map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         let piped = pipe.is_some();
         watched.extend(self.stranger.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-        watched.extend(self.channels.iter().map(|(_, channel)| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
+        let channels = self.channels.iter().filter(|(.., pace)| listens(pace));
+        watched.extend(channels.map(|(_, channel, _)| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
         watched.extend(self.control.iter().flat_map(Server::descriptors).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let settles_at = now + SETTLED;
         let settles = deadline.is_none_or(|deadline| deadline > settles_at);
@@ -202,7 +206,7 @@ impl Engine<'_> {
         let signalled = heard();
         let prepared = piped && heard();
         let stranger_left = self.stranger.is_some() && heard();
-        let spoken: Vec<bool> = self.channels.iter().map(|_| heard()).collect();
+        let spoken: Vec<bool> = self.channels.iter().map(|(.., pace)| listens(pace) && heard()).collect();
         let knocked = self.control.is_some() && heard();
         // Who has spoken is answered before those who come in take the place.
         if spoke.contains(&true) {
@@ -353,7 +357,7 @@ impl Engine<'_> {
 
     fn launch(&mut self, id: Id) {
         // With what an earlier process may still say there.
-        self.channels.retain(|(of, _)| *of != id);
+        self.channels.retain(|(of, ..)| *of != id);
         let Some(service) = self.machine.service(id) else { return };
         let (socket, pipe) = match self.make_channels(service) {
             Ok(channels) => channels,
@@ -371,7 +375,8 @@ impl Engine<'_> {
             Ok(pid) => Event::Launched(id, pid),
             Err(error) => Event::NotLaunched(id, error.to_string()),
         });
-        self.channels.extend(socket.into_iter().chain(pipe.map(|(channel, ..)| channel)).map(|channel| (id, channel)));
+        let channels = socket.into_iter().chain(pipe.map(|(channel, ..)| channel));
+        self.channels.extend(channels.map(|channel| (id, channel, Pace::default())));
     }
 
     /// What a service says something over, if it does: a socket, and a pipe with its other end and the number of that.
@@ -398,10 +403,12 @@ impl Engine<'_> {
     fn hear(&mut self, spoken: &[bool]) {
         let mut spoken = spoken.iter();
         let events = &mut self.events;
-        self.channels.retain(|(id, channel)| {
+        let now = Instant::now();
+        self.channels.retain_mut(|(id, channel, pace)| {
             if spoken.next() != Some(&true) {
                 return true;
             }
+            pace.heard(now);
             let heard = channel.hear();
             events.extend(heard.iter().flatten().map(|notice| Event::Notified(*id, notice.clone())));
             heard.is_some()
