@@ -29,6 +29,12 @@ pub fn last_lines(path: &Path, n: usize) -> Vec<String> {
     lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }
 
+/// Whether this process may not read the log at this path.
+#[must_use]
+pub fn is_forbidden(path: &Path) -> bool {
+    tail::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
 /// A service's log.
 #[derive(Debug, PartialEq)]
 struct Place {

@@ -209,15 +209,13 @@ pub fn detail(engine: &Snapshot, service: &ServiceStatus, lines: Option<&Vec<Str
             out.push_str("  its last lines:\n");
             quote(&mut out, lines, look);
         }
-        (None, Some(path)) if std::fs::File::open(path).is_err_and(|error| error.kind() == PERMISSION_DENIED) => {
+        (None, Some(path)) if logs::is_forbidden(path) => {
             out.push_str("  its last lines are for root and for its own user\n");
         }
         (None, _) => {}
     }
     out
 }
-
-const PERMISSION_DENIED: std::io::ErrorKind = std::io::ErrorKind::PermissionDenied;
 
 /// Milliseconds as people measure a start: `0.4s`, `2m05s`.
 fn exact(millis: u64) -> String {

@@ -25,6 +25,7 @@ use super::control::Server;
 use super::machine::{Action, End, Event, Id, Machine};
 use super::notify::Channel;
 use super::outputs::Outputs;
+use super::pace::Pace;
 use super::snapshot::Reload;
 use super::spawn::Launcher;
 use super::spec::{Kind, Spec};
@@ -64,7 +65,7 @@ struct Engine<'a> {
     outputs: Outputs,
     runtime: Option<&'a Path>,
     /// What services say something over.
-    channels: Vec<(Id, Channel)>,
+    channels: Vec<(Id, Channel, Pace)>,
     signals: OwnedFd,
     control: Option<Server>,
     prepare: Prepare<'a>,
@@ -179,13 +180,16 @@ impl Engine<'_> {
         let preparing = self.preparation.as_ref().map(|(preparation, _)| preparation.deadline);
         let at_once = self.more_exits.then_some(now);
         let due = self.machine.next_deadline().into_iter().chain(preparing).chain(self.outputs.deadline()).min();
-        let deadline = due.into_iter().chain(at_once).min();
+        let resting = self.channels.iter().filter_map(|(_, _, pace)| pace.rests_until(now));
+        let deadline = due.into_iter().chain(at_once).chain(resting).min();
+        let listens = |pace: &Pace| pace.rests_until(now).is_none();
         let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let pipe = self.preparation.as_ref().and_then(|(preparation, _)| preparation.descriptor());
         watched.extend(pipe.map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         let piped = pipe.is_some();
         watched.extend(self.stranger.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-        watched.extend(self.channels.iter().map(|(_, channel)| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
+        let channels = self.channels.iter().filter(|(.., pace)| listens(pace));
+        watched.extend(channels.map(|(_, channel, _)| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
         watched.extend(self.control.iter().flat_map(Server::descriptors).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let settles_at = now + SETTLED;
         let settles = deadline.is_none_or(|deadline| deadline > settles_at);
@@ -203,7 +207,7 @@ impl Engine<'_> {
         let signalled = heard();
         let prepared = piped && heard();
         let stranger_left = self.stranger.is_some() && heard();
-        let spoken: Vec<bool> = self.channels.iter().map(|_| heard()).collect();
+        let spoken: Vec<bool> = self.channels.iter().map(|(.., pace)| listens(pace) && heard()).collect();
         let knocked = self.control.is_some() && heard();
         // Who has spoken is answered before those who come in take the place.
         if spoke.contains(&true) {

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::warn;
 
 use super::Engine;
 use crate::engine::machine::{End, Event, Id};
 use crate::engine::notify::Channel;
+use crate::engine::pace::Pace;
 use crate::engine::spawn::Attachments;
 use crate::engine::spec::{By, Readiness, Service, When};
 use crate::sys;
@@ -16,7 +17,7 @@ use crate::sys;
 impl Engine<'_> {
     pub(super) fn launch(&mut self, id: Id) {
         // With what an earlier process may still say there.
-        self.channels.retain(|(of, _)| *of != id);
+        self.channels.retain(|(of, ..)| *of != id);
         let Some(service) = self.machine.service(id) else { return };
         let (socket, pipe) = match self.make_channels(service) {
             Ok(channels) => channels,
@@ -34,7 +35,8 @@ impl Engine<'_> {
             Ok(pid) => Event::Launched(id, pid),
             Err(error) => Event::NotLaunched(id, error.to_string()),
         });
-        self.channels.extend(socket.into_iter().chain(pipe.map(|(channel, ..)| channel)).map(|channel| (id, channel)));
+        let channels = socket.into_iter().chain(pipe.map(|(channel, ..)| channel));
+        self.channels.extend(channels.map(|channel| (id, channel, Pace::default())));
     }
 
     /// What a service says something over, if it does: a socket, and a pipe with its other end and the number of that.
@@ -61,10 +63,12 @@ impl Engine<'_> {
     pub(super) fn hear(&mut self, spoken: &[bool]) {
         let mut spoken = spoken.iter();
         let events = &mut self.events;
-        self.channels.retain(|(id, channel)| {
+        let now = Instant::now();
+        self.channels.retain_mut(|(id, channel, pace)| {
             if spoken.next() != Some(&true) {
                 return true;
             }
+            pace.heard(now);
             let heard = channel.hear();
             events.extend(heard.iter().flatten().map(|notice| Event::Notified(*id, notice.clone())));
             heard.is_some()
