@@ -177,6 +177,9 @@ pub fn detail(engine: &Snapshot, service: &ServiceStatus, lines: Option<&Vec<Str
     let optional = |value: &Option<String>| value.clone().unwrap_or_default();
     let policy = match (service.critical, service.stand_in) {
         (true, _) => "critical: the container ends with it",
+        (false, _) if service.state == ServiceState::Scheduled => {
+            "none: its failures are shown here, and change nothing"
+        }
         (false, true) => "stand-in: it runs only while what it stands in for does not",
         (false, false) => "degraded: the container goes on without it, and is unhealthy once it is given up",
     };

@@ -137,7 +137,11 @@ impl Machine {
             State::Launching { then } => then,
             _ => None,
         };
-        slot.last_end = Some(end.clone());
+        // "Killed by SIGTERM" alone would leave people wondering by whom.
+        slot.last_end = Some(match slot.fault.take().filter(|_| then == Some(Then::Fail)) {
+            Some(fault) => format!("{fault}, {end}"),
+            None => end.to_string(),
+        });
         slot.succeeded = false;
         let finish = slot.service.finish.is_some() && !matches!(end, End::NotExecuted(..)) && !over;
         if finish {
@@ -239,6 +243,7 @@ impl Machine {
                 let oneshot = slot.service.kind == Kind::Oneshot;
                 let why = if oneshot { Report::RunTimeout(id, took) } else { Report::NotReady(id, took) };
                 actions.push(Action::Report(why));
+                slot.fault = Some(if oneshot { "ran for too long" } else { "not ready in time" });
                 self.stop(id, Then::Fail, now, actions);
             }
             State::Starting { look, .. } if look.is_due(now) => {

@@ -33,6 +33,7 @@ pub(super) fn report(machine: &Machine, report: Report) {
         Report::StopTimeout(id, took) => {
             warn!("{} did not end {} after it was asked to and is killed", name(id), seconds(took));
         }
+        Report::NotAlive(id, Duration::ZERO) => warn!("{} says that it is not well and is stopped", name(id)),
         Report::NotAlive(id, took) => {
             warn!("{} has not said for {} that it is alive and is stopped", name(id), seconds(took));
         }

@@ -73,6 +73,7 @@ fn a_service_that_stops_to_say_that_it_is_alive_is_ended_and_started_again() {
     assert_eq!(stage.pass(seconds(5)), ["SIGKILL to group of app"]);
     stage.exits("app", 0);
     assert_eq!(stage.reports.last(), Some(&Report::Ended(0, End::Code(0), Next::Restart(millis(250)))), "a failure");
+    assert_eq!(stage.status("app").last_end.as_deref(), Some("not alive, exit code 0"));
 }
 
 #[test]

@@ -238,6 +238,7 @@ fn a_oneshot_that_runs_for_too_long_is_stopped_and_has_failed() {
     assert_eq!(stage.reports, [Report::RunTimeout(0, seconds(10))]);
     assert_eq!(stage.pass(seconds(5)), ["SIGKILL to group of hook"]);
     assert!(stage.exits("hook", 0).is_empty(), "even if it says otherwise");
+    assert_eq!(stage.status("hook").last_end.as_deref(), Some("ran for too long, exit code 0"));
     assert_eq!((stage.state("hook"), stage.state("app")), (ServiceState::Failed, ServiceState::Waiting));
 }
 
