@@ -113,6 +113,8 @@ pub(super) struct Slot {
     pub(super) due: Due,
     /// How often it has to say that it is alive.
     pub(super) alive_every: Option<Duration>,
+    /// Its silence was overlooked once, and it has said nothing since.
+    pub(super) spared: bool,
     /// What it said of itself last.
     pub(super) text: Option<String>,
     /// Actions that are not answered yet.
@@ -137,6 +139,7 @@ impl Slot {
             stale_group: None,
             due: Due::Unknown,
             alive_every: None,
+            spared: false,
             text: None,
             unanswered: 0,
         }

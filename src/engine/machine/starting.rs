@@ -27,6 +27,7 @@ impl Machine {
         }
         slot.text = None;
         slot.alive_every = slot.service.watchdog;
+        slot.spared = false;
         if let Some(due) = recurring::after_start(&slot.service.when, now) {
             slot.due = due;
         }

@@ -131,6 +131,21 @@ fn nobody_is_blamed_for_the_time_in_which_the_whole_container_was_frozen() {
 }
 
 #[test]
+fn a_freeze_that_ends_just_after_a_watchdog_was_due_is_not_held_against_the_service() {
+    let mut stage = Stage::of([watched()]);
+    for _ in 0..3 {
+        stage.now += millis(10_400);
+        assert!(stage.play(Event::Tick).is_empty());
+        assert!(stage.pass(millis(5000)).is_empty());
+        assert!(stage.says("app", Notice::Alive).is_empty());
+    }
+    for expected in [&[][..], &["SIGABRT to app"]] {
+        stage.now += millis(10_400);
+        assert_eq!(stage.play(Event::Tick), expected, "but where all is always late it is overlooked only once");
+    }
+}
+
+#[test]
 fn a_shutdown_asks_nobody_whether_it_is_alive() {
     let mut stage = Stage::of([Service { watchdog: Some(seconds(1)), ..service("db") }.order(1), app()]);
     stage.signal(SIGTERM);
