@@ -16,7 +16,7 @@ use super::clock::Clock;
 use super::folder::Folder;
 use super::form;
 use crate::engine::spec::LogFile;
-use crate::sys::find;
+use crate::sys::{self, find};
 
 /// How often it is looked whether the file is still the one at its path, in milliseconds, while there is something to
 /// write.
@@ -32,6 +32,8 @@ pub struct RotatedFile {
     /// The service's name as a JSON string.
     service: Vec<u8>,
     owner: Option<u32>,
+    /// Whether the owner may only read it, and it stays ours.
+    read_only: bool,
     file: Option<File>,
     /// Device and inode of `file`.
     identity: (u64, u64),
@@ -58,6 +60,7 @@ impl RotatedFile {
             spec,
             service: name,
             owner,
+            read_only: false,
             file: None,
             identity: (0, 0),
             length: 0,
@@ -67,6 +70,11 @@ impl RotatedFile {
             tidied: false,
             message: None,
         }
+    }
+
+    /// The same, but its owner may only read it, where the file system can tell that apart: it could fill that otherwise.
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
     }
 
     /// Where it is.
@@ -201,7 +209,8 @@ impl RotatedFile {
 
     fn open(&mut self) -> io::Result<()> {
         let us = geteuid().as_raw();
-        let owner = self.owner.unwrap_or(us);
+        let reader = self.owner.filter(|owner| self.read_only && *owner != us);
+        let owner = self.owner.filter(|_| reader.is_none()).unwrap_or(us);
         let (path, keep) = (&self.spec.path, self.spec.keep);
         let folder = Folder::of(path, true)?;
         if !self.tidied {
@@ -219,10 +228,15 @@ impl RotatedFile {
         if !found.is_file() || found.nlink() > 1 {
             return Err(io::Error::other("it is not a regular file, or has other names (hard links), too"));
         }
-        if found.uid() != owner && found.uid() != us {
+        if ![Some(owner), Some(us), reader].contains(&Some(found.uid())) {
             shift(&folder, path, keep)?;
             file = create(&folder, path, owner)?;
             found = file.metadata()?;
+        }
+        if let Some(reader) = reader
+            && sys::let_read(&file, reader).is_err()
+        {
+            let _ = fchown(&file, Some(Uid::from_raw(reader)), None);
         }
         (self.identity, self.length) = ((found.dev(), found.ino()), found.len());
         // A logger that was killed while it wrote, or a full disk, may have left a line without its end.
