@@ -11,17 +11,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
+use nix::libc;
 use nix::unistd;
 use tracing::warn;
 
 use super::machine::End;
-use super::spawn::Launcher;
+use super::spawn::{Launcher, NOFILE};
 use super::spec::{Form, Log, Service};
 use crate::logger::{self, Source};
 use crate::sys::{self, Pid};
 
 /// The least time between the starts of two loggers, if the first one did not end as it was asked to.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How many descriptors are left for other things than pipes: as many clients as are heard at a time, and some.
+const RESERVE: u64 = 64;
+/// How many services a warning names.
+const NAMED: usize = 3;
 
 /// All pipes, and the logger.
 pub struct Outputs {
@@ -58,8 +63,14 @@ struct Pipe {
 }
 
 impl Pipe {
+    /// Leaves some descriptors free: for who steers, for a reload, for what services notify over.
     fn new() -> io::Result<Self> {
         let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC)?;
+        let limit = sys::limit(NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+        // The kernel gives out the lowest number that is free.
+        if u64::try_from(write.as_raw_fd()).unwrap_or(0) >= limit - RESERVE.min(limit / 2) {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
         Ok(Self { read, write: Some(write) })
     }
 }
@@ -104,7 +115,7 @@ impl Outputs {
     /// Sees to it that there are pipes for these services. A pipe that no service has any more is kept until the next
     /// time, for what may still print to it.
     pub fn make_pipes(&mut self, services: &[Service], now: Instant) {
-        let mut changed = false;
+        let (mut changed, mut without, mut why) = (false, Vec::new(), None);
         let of = |name: &str| services.iter().find(|service| service.name == name && service.log.is_some());
         self.pipes.retain(|name, pipes| of(name).is_some() || !std::mem::replace(&mut pipes.unused, true));
         for service in services {
@@ -122,8 +133,22 @@ impl Outputs {
             };
             changed = true;
             if let Err(error) = made {
-                warn!("{} prints to where it did, or to the container's output: no pipe for it: {error}", service.name);
+                without.push(service.name.as_str());
+                why = Some(error);
             }
+        }
+        if let Some(error) = why {
+            let others = without.len().saturating_sub(NAMED);
+            without.truncate(NAMED);
+            let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+            let hint = match error.raw_os_error() {
+                Some(libc::EMFILE) => "; allow the container more descriptors (docker run --ulimit nofile=…)",
+                _ => "",
+            };
+            let names = without.join(", ");
+            warn!(
+                "what {names}{more} print goes to where it did, or to the container's output: no pipe: {error}{hint}"
+            );
         }
         if changed && !self.closed {
             match self.logger {

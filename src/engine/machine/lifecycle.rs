@@ -192,7 +192,9 @@ impl Machine {
             Outcome::Retry => {
                 slot.failures = slot.failures.saturating_add(1);
                 let pause = pause_after(slot.failures, &slot.service.backoff);
-                slot.enter(State::BackingOff { until: later(now, pause) }, now);
+                // Who has run for longer than the pause is missed, and hurts nobody by coming again at once.
+                let until = later(slot.started.unwrap_or(now), pause).max(later(now, LEAST_PAUSE));
+                slot.enter(State::BackingOff { until }, now);
                 Some(Next::Restart(pause))
             }
             Outcome::NextTime { succeeded: false } => {
@@ -255,7 +257,7 @@ impl Machine {
     }
 }
 
-/// The pause after this many failures in a row.
+/// The pause after this many failures in a row: from one start to the next.
 #[must_use]
 pub fn pause_after(failures: u32, backoff: &Backoff) -> Duration {
     let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);

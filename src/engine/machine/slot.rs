@@ -94,6 +94,8 @@ pub(super) struct Slot {
     pub(super) state: State,
     /// When it got into this state.
     pub(super) since: Instant,
+    /// When it was started last.
+    pub(super) started: Option<Instant>,
     /// How long after the machine's birth it was ready first.
     pub(super) ready_after: Option<Duration>,
     /// Failures in a row.
@@ -125,6 +127,7 @@ impl Slot {
             successor: None,
             removed: false,
             since: now,
+            started: None,
             ready_after: None,
             failures: 0,
             restarts: 0,

@@ -32,6 +32,7 @@ impl Machine {
         }
         slot.unanswered = slot.unanswered.saturating_add(1);
         slot.enter(State::Launching { then: None }, now);
+        slot.started = Some(now);
         actions.push(Action::Launch(id));
     }
 

@@ -14,8 +14,9 @@ use nix::libc;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd;
 
+use super::NOFILE;
 use super::environment::{self, Attached};
-use super::failure::{Failure, Stage};
+use super::failure::{self, Failure, Stage};
 use crate::engine::spec::Service;
 use crate::sys::{self, Program, SignalState};
 
@@ -29,6 +30,8 @@ pub(super) struct Becoming<'a> {
     pub foreground: bool,
     pub takes_terminal: bool,
     pub signals: SignalState,
+    /// The soft limit of descriptors that it gets back, if it is not this process's.
+    pub descriptors: Option<u64>,
     pub null: BorrowedFd<'a>,
 }
 
@@ -58,8 +61,10 @@ impl Becoming<'_> {
             let pid = format!("{}={}", environment::WATCHDOG_PID, unistd::getpid());
             program.environment.extend(std::ffi::CString::new(pid));
         }
+        self.give_back_descriptors();
         self.signals.give_back();
-        Err(Stage::Execute.failed()(sys::execute(program)))
+        let error = sys::execute(program);
+        Err(Stage::Execute.failed_at(obstacle(self.command))(error))
     }
 
     fn hand_over_descriptors(&self, report: &mut OwnedFd) -> Result<(), Failure> {
@@ -121,6 +126,16 @@ impl Becoming<'_> {
         Ok(())
     }
 
+    /// At the end: until it runs its program it has all of the engine's descriptors besides its own.
+    fn give_back_descriptors(&self) {
+        let set = self.service.settings.limits.iter().any(|(resource, ..)| *resource == NOFILE);
+        if let Some(soft) = self.descriptors.filter(|_| !set)
+            && let Ok((_, hard)) = sys::limit(NOFILE)
+        {
+            let _ = sys::set_limit(NOFILE, soft, hard);
+        }
+    }
+
     /// As the service's user: a file that is a link to what only root can read gives nothing away.
     fn read_environment(&self, program: &mut Program) -> Result<(), Failure> {
         if self.service.environment_files.is_empty() {
@@ -138,5 +153,15 @@ impl Becoming<'_> {
         let variables = environment::variables(self.service, &added, self.attached);
         *program = super::program(self.command, &variables).map_err(Stage::Execute.failed())?;
         Ok(())
+    }
+}
+
+/// What stands in the way of a program that was named by its path, if the error alone does not tell.
+fn obstacle(command: &[String]) -> usize {
+    let path = command.first().map(String::as_str).filter(|name| name.contains('/'));
+    match path.and_then(|path| std::fs::metadata(path).ok()) {
+        Some(found) if found.is_dir() => failure::IS_A_FOLDER,
+        Some(_) => failure::IS_THERE,
+        None => 0,
     }
 }

@@ -67,13 +67,18 @@ impl Stage {
     }
 }
 
+/// What is to be executed is there all the same.
+pub(super) const IS_THERE: usize = 1;
+/// What is to be executed is a folder.
+pub(super) const IS_A_FOLDER: usize = 2;
+
 /// What went wrong, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub stage: Stage,
     /// 0 if it was no system call.
     pub errno: i32,
-    /// Which limit or environment file it was.
+    /// Which limit or environment file it was; of a program [`IS_THERE`], [`IS_A_FOLDER`] or 0.
     pub index: u32,
     /// Which line of it, from 1.
     pub line: u32,
@@ -206,7 +211,19 @@ fn describe(service: &Service, role: Role, failure: Failure) -> String {
                 Role::Main => Some(&service.command),
                 Role::Finish => service.finish.as_ref(),
             };
-            format!("cannot run {}: {why}", command.and_then(|words| words.first()).map_or("", String::as_str))
+            let command = command.and_then(|words| words.first()).map_or("", String::as_str);
+            let why = match (index, errno) {
+                (IS_A_FOLDER, _) => "it is a folder",
+                (IS_THERE, libc::ENOENT) => {
+                    "it is there, but not what runs it: see the path after #! in its first line (does that line end with \
+                     CR LF?), or, of a binary, whether this image has its C library"
+                }
+                (IS_THERE, libc::EACCES) => {
+                    "it is there, but may not be executed: does it lack chmod +x, or is it on a disk that is mounted noexec?"
+                }
+                _ => why,
+            };
+            format!("cannot run {command}: {why}")
         }
     }
 }

@@ -6,7 +6,7 @@ mod failure;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
@@ -30,6 +30,8 @@ pub struct Launcher {
     signals: SignalState,
     null: File,
     failures: RefCell<Failures>,
+    /// The soft limit of descriptors that devinit was started with, if it has raised its own since.
+    descriptors: Cell<Option<u64>>,
     /// Whether standard input is a terminal that a main command may have.
     pub terminal: bool,
 }
@@ -66,7 +68,19 @@ impl Launcher {
         let terminal = io::IsTerminal::is_terminal(&io::stdin());
         // A container without /dev is no reason to fail: an empty pipe reads like /dev/null.
         let null = File::open("/dev/null").or_else(|_| unistd::pipe2(OFlag::O_CLOEXEC).map(|(read, _)| read.into()))?;
-        Ok(Self { signals, null, failures, terminal })
+        Ok(Self { signals, null, failures, descriptors: Cell::new(None), terminal })
+    }
+
+    /// Sees to it that this process may have as many descriptors as pipes and sockets of this many services can take, as far
+    /// as its hard limit allows. The programs of services get the soft limit that devinit was started with: some take it for
+    /// the number of descriptors to go through, and select(2) knows no more than 1024.
+    pub fn make_room(&self, services: usize) {
+        let Ok((soft, hard)) = sys::limit(NOFILE) else { return };
+        let wanted = u64::try_from(services).unwrap_or(u64::MAX).saturating_mul(FOR_EACH).saturating_add(FOR_ITSELF);
+        let wanted = wanted.min(hard);
+        if wanted > soft && sys::set_limit(NOFILE, wanted, hard).is_ok() {
+            self.descriptors.set(self.descriptors.get().or(Some(soft)));
+        }
     }
 
     /// Forks a child that gives back the signals and does `work`, whose result is its exit code.
@@ -144,6 +158,7 @@ impl Launcher {
                     foreground,
                     takes_terminal,
                     signals: self.signals,
+                    descriptors: self.descriptors.get(),
                     null: self.null.as_fd(),
                 };
                 let Err(failure) = becoming.run(&mut program, &mut failures.report);
@@ -158,6 +173,14 @@ impl Launcher {
         self.failures.get_mut().of(pid, service)
     }
 }
+
+/// `RLIMIT_NOFILE`: include/uapi/asm-generic/resource.h of Linux, the same on x86 and arm.
+pub const NOFILE: u32 = 7;
+/// How many descriptors a service may need here: two pipes, and a socket or a pipe that it notifies over, twice while it is
+/// made anew.
+const FOR_EACH: u64 = 6;
+/// How many are needed besides: clients of the control socket, signals, a preparing child's pipe.
+const FOR_ITSELF: u64 = 128;
 
 /// The exit code that a finish command is told of a process that a signal ended, as s6 has it.
 const KILLED: i32 = 256;

@@ -405,3 +405,41 @@ fn a_word_that_no_program_can_be_given_is_told_at_once() {
     let service = Service::new("nul", Kind::Daemon, vec!["/bin/true".to_owned(), "a\0b".to_owned()]);
     assert!(world.launcher.launch(&service, Attachments::default()).is_err());
 }
+
+#[test]
+fn what_stands_in_the_way_of_a_program_is_told() {
+    let mut world = World::new();
+    let mut refused = |name: &str, content: &str, mode: u32| {
+        let path = world.file(name, content);
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let command = vec![path.to_str().unwrap().to_owned()];
+        world.refusal(&Service { command, ..shell("") })
+    };
+    let why = refused("crlf", "#!/bin/sh\r\nexit 0\r\n", 0o755);
+    assert!(why.contains("it is there") && why.contains("CR LF"), "{why}");
+    let why = refused("plain", "#!/bin/sh\n", 0o644);
+    assert!(why.contains("chmod +x"), "{why}");
+    let command = vec![world.folder.path().to_str().unwrap().to_owned()];
+    let why = world.refusal(&Service { command, ..shell("") });
+    assert!(why.ends_with("it is a folder"), "{why}");
+}
+
+#[test]
+fn an_engine_that_needs_many_descriptors_gives_services_the_limit_that_it_was_started_with() {
+    in_a_child(|| {
+        let hard = sys::limit(NOFILE).unwrap().1.min(2000);
+        sys::set_limit(NOFILE, 200, hard).unwrap();
+        let mut world = World::new();
+        world.launcher.make_room(1);
+        assert_eq!(sys::limit(NOFILE).unwrap(), (200, hard), "there was room enough");
+        world.launcher.make_room(100);
+        assert_eq!(sys::limit(NOFILE).unwrap(), (728.min(hard), hard));
+        world.launcher.make_room(10_000);
+        assert_eq!(sys::limit(NOFILE).unwrap(), (hard, hard));
+        let mut service = shell("ulimit -S -n; ulimit -H -n");
+        assert_eq!(world.said(&service), format!("200\n{hard}\n"));
+        service.settings.limits = vec![(NOFILE, 300, 400)];
+        assert_eq!(world.said(&service), "300\n400\n");
+        true
+    });
+}
