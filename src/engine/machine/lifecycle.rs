@@ -193,8 +193,8 @@ impl Machine {
                 slot.failures = slot.failures.saturating_add(1);
                 let pause = pause_after(slot.failures, &slot.service.backoff);
                 // Who has run for longer than the pause is missed, and hurts nobody by coming again at once.
-                let until = later(slot.started.unwrap_or(now), pause).max(later(now, LEAST_PAUSE));
-                slot.enter(State::BackingOff { until }, now);
+                let until = later(slot.started.unwrap_or(now), pause);
+                slot.enter(if until <= now { State::Waiting } else { State::BackingOff { until } }, now);
                 Some(Next::Restart(pause))
             }
             Outcome::NextTime { succeeded: false } => {

@@ -77,8 +77,8 @@ fn a_run_that_failed_is_tried_again_first_if_its_service_says_so() {
     let mut stage = Stage::of([task]);
     for _ in 0..2 {
         stage.exits("task", 1);
-        assert_eq!(stage.state("task"), ServiceState::BackingOff);
         stage.pass(seconds(1));
+        assert_eq!(stage.state("task"), ServiceState::Starting, "and not only when it is due again");
     }
     assert_eq!(stage.status("task").restarts, 2);
     stage.exits("task", 1);
