@@ -1,55 +1,52 @@
 //! The boot: from the command line to a running engine.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::exit;
 use std::time::Duration;
 
 use tracing::{error, warn};
 
 use crate::config::Severity;
 use crate::config::model::BaseEntrypoint;
-use crate::engine::run::{self, Start, UNUSABLE};
+use crate::engine::run::{self, Purpose, Start, UNUSABLE};
 use crate::engine::spec::Spec;
 use crate::plan::{self, Facts, Plan};
-use crate::{cli, config, log, paths, prepare};
+use crate::{cli, config, log, paths, prepare, sorted};
 
-/// Boots, and returns the container's exit code.
-#[must_use]
-pub fn boot(options: &cli::Boot) -> i32 {
+/// Boots, and ends with the container's exit code.
+pub fn boot(options: &cli::Boot) -> ! {
     let command_mode = !options.main.is_empty();
     // With a main command the output is the command's: devinit speaks up only when something is wrong.
     log::init(if command_mode { tracing::Level::WARN } else { tracing::Level::INFO });
     let environment = environment();
     let runtime = paths::make_runtime();
     let passed_on = prepare::environment::for_services(&environment, &[]);
-    let plain = || Spec {
+    let plain = Spec {
         services: plan::main_command(&options.main, &passed_on, BaseEntrypoint::Auto).into_iter().collect(),
         shutdown: Duration::from_secs(9),
     };
     let nothing_to_prepare = command_mode && options.config.config.is_none() && is_plain(&environment);
-    let prepare = |failed: Option<&str>, pipe: File| prepare(options, &environment, runtime.as_deref(), failed, pipe);
-    let start = if nothing_to_prepare {
-        Start::With(plain())
-    } else {
-        Start::Prepare { prepare: &prepare, otherwise: plain() }
-    };
-    match run::run(start, command_mode, runtime.as_deref()) {
+    let prepare = |purpose: Purpose<'_>, pipe: File| prepare(options, &environment, runtime.as_deref(), purpose, pipe);
+    let start = Start { prepare: &prepare, spec: plain, known: nothing_to_prepare };
+    // Without a return: all memory goes with the process, faster than it could be taken apart.
+    exit(match run::run(start, command_mode, runtime.as_deref()) {
         Ok(code) => code,
         Err(error) => {
             error!("devinit cannot start: {error}");
             1
         }
-    }
+    })
 }
 
 /// The environment that devinit was started with. Names and values that are not UTF-8 are taken as well as they can be.
 #[must_use]
 pub fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-        .collect()
+    let text = |text: OsString| text.into_string().unwrap_or_else(|text| text.to_string_lossy().into_owned());
+    sorted::map(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
 }
 
 /// Variables that ask for a user, and for a file mode creation mask.
@@ -63,21 +60,31 @@ fn is_plain(environment: &BTreeMap<String, String>) -> bool {
         && !prepare::keys::CONSUMED.iter().chain(&NAMED).any(|name| environment.contains_key(*name))
 }
 
-/// In a child of PID 1: works out the plan, carries out its part that is files, and writes its part that is processes
-/// to the pipe.
+/// In a child of PID 1: works out the plan, carries out its part that is files (unless it is only to be told what would
+/// change), and writes its part that is processes to the pipe.
 fn prepare(
     options: &cli::Boot,
     environment: &BTreeMap<String, String>,
     runtime: Option<&Path>,
-    failed: Option<&str>,
+    purpose: Purpose<'_>,
     mut pipe: File,
 ) -> i32 {
+    let failed = match purpose {
+        Purpose::Rescue(why) => Some(why),
+        Purpose::Boot | Purpose::Reload { .. } => None,
+    };
     let plan = match make_plan(&options.config, &options.main, environment.clone(), runtime.map(Path::to_owned), failed)
     {
         Ok(plan) => plan,
         Err(code) => return code,
     };
-    let spec = prepare::carry_out(plan);
+    let spec = match purpose {
+        // Who asks for a reload has a container that runs, and had better keep it as it is.
+        Purpose::Reload { .. } if plan.record.rescue.is_some() => return UNUSABLE,
+        Purpose::Reload { dry_run: true } => prepare::foresee(plan),
+        Purpose::Reload { dry_run: false } => prepare::carry_out(plan, prepare::Occasion::Reload),
+        Purpose::Boot | Purpose::Rescue(_) => prepare::carry_out(plan, prepare::Occasion::Boot),
+    };
     match serde_json::to_vec(&spec).map_err(std::io::Error::from).and_then(|bytes| pipe.write_all(&bytes)) {
         Ok(()) => 0,
         Err(error) => {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::duration;
 
@@ -22,6 +22,37 @@ pub struct Cli {
     pub main: Vec<String>,
 }
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  devinit status                        all services, and the last lines of those in trouble
+  devinit status app                    all that is known of one
+  devinit status --wait --timeout 10m   until nothing is pending; exit code 1 if something failed
+  devinit status --json | jq '.engine.services[] | select(.state == \"failed\")'
+
+Exit code 0; 1 with --wait if something failed, or for a name that no service has; 2 if no devinit answers.";
+const CONTROL_CODES: &str = "\
+Needs root, or to be who devinit runs as.
+
+Exit code 0: it is begun, or with --wait done. 1: refused, or with --wait failed or too late. 2: no devinit answers.";
+const RELOAD_CODES: &str = "\
+A config that cannot be used is shown as `devinit check` shows it, and nothing is touched. Needs root, or to be who
+devinit runs as.
+
+Exit code 0: done, also where nothing changed. 1: the config cannot be used, or refused. 2: no devinit answers.";
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  devinit logs app -n 100   the last hundred lines of one
+  devinit logs -f           of all, in the order of their times, and what comes
+  devinit logs --json       as lines of JSON
+
+A log can be read by root and by the service's user. Exit code 0; 1 if one cannot be read, or for a name that no service has.";
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  source <(devinit completions bash)
+  devinit completions bash > /usr/share/bash-completion/completions/devinit
+  devinit completions zsh  > /usr/share/zsh/vendor-completions/_devinit
+  devinit completions fish > ~/.config/fish/completions/devinit.fish";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -36,13 +67,23 @@ pub enum Command {
     /// Whether the container is well: exit code 0 yes, 1 no, 2 cannot tell
     Health(Health),
     /// How the container stands: services, the first run, users, keys, ports
+    #[command(after_help = STATUS_EXAMPLES)]
     Status(Status),
-    /// Run a service, and forget its failures
+    /// Run services, and forget their failures
+    #[command(after_help = CONTROL_CODES)]
     Start(Named),
-    /// End a service and leave it so
+    /// End services and leave them so
+    #[command(after_help = CONTROL_CODES)]
     Stop(Named),
-    /// End a service and run it again
+    /// End services and run them again
+    #[command(after_help = CONTROL_CODES)]
     Restart(Named),
+    /// Read the config again, show what changed, and touch only that
+    #[command(after_help = RELOAD_CODES)]
+    Reload(Reload),
+    /// What services have printed: the last lines, and with -f what comes
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(Logs),
     /// Check configs; exit code 0 when they are right, 1 when not
     Check(Check),
     /// Print what a boot would do, and do nothing
@@ -59,6 +100,7 @@ pub enum Command {
     /// Boot in namespaces of this machine over a throw-away copy of its files, to try a config without an image
     Try(Try),
     /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
@@ -84,6 +126,21 @@ pub enum Internal {
         #[arg(long)]
         address: Option<std::net::IpAddr>,
     },
+    /// Print names for completions, one on each line
+    Names {
+        /// Of what
+        #[arg(default_value = "services")]
+        of: NamesOf,
+    },
+}
+
+/// What has names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NamesOf {
+    /// The services of this container.
+    Services,
+    /// The steps of its first run.
+    Steps,
 }
 
 /// Which config.
@@ -162,6 +219,9 @@ pub struct Health {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
+    /// Only these services, in detail
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
     /// As JSON
     #[arg(long)]
     pub json: bool,
@@ -176,8 +236,43 @@ pub struct Status {
 /// Arguments of `start`, `stop` and `restart`.
 #[derive(Debug, Args)]
 pub struct Named {
-    /// The service, as `status` lists it
-    pub service: String,
+    /// The services, as `status` lists them
+    #[arg(required = true, value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Wait until it is ready or has ended, and say why if it fails
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait, such as 90s or 10m
+    #[arg(long, value_parser = duration::parse, default_value = "10m", requires = "wait")]
+    pub timeout: Duration,
+}
+
+/// Arguments of `reload`.
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The services, as `status` lists them; without one all of them
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Go on with what is printed from now on, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many lines of each service
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub lines: usize,
+    /// As lines of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `check`.
@@ -241,5 +336,18 @@ mod tests {
         let cli = Cli::parse_from(["devinit", "--", "status", "--json"]);
         assert!(cli.command.is_none());
         assert_eq!(cli.main, ["status", "--json"]);
+    }
+
+    #[test]
+    fn every_help_fits_on_a_screen() {
+        fn look(command: &mut clap::Command) {
+            let name = command.get_name().to_owned();
+            let lines = command.render_long_help().to_string().lines().count();
+            assert!(lines <= 60, "{name} --help has {lines} lines");
+            let lines = command.render_help().to_string().lines().count();
+            assert!(lines <= 40, "{name} -h has {lines} lines");
+            command.get_subcommands_mut().filter(|command| !command.is_hide_set()).for_each(look);
+        }
+        look(&mut Cli::command());
     }
 }

@@ -139,7 +139,7 @@ fn facts(greeting: &Greeting) -> Vec<(&'static str, String)> {
     facts.extend(machine.resources.compute().map(|compute| ("Memory", compute)));
     facts.extend(machine.resources.disks.iter().map(|disk| ("Disk", disk.to_string())));
     facts.extend(ssh(greeting).into_iter().map(|line| ("SSH", line)));
-    facts.push(("App", app(record, outlook::app(record, greeting.snapshot.as_ref()))));
+    facts.push(("App", app(record, greeting.snapshot.as_ref())));
     facts.extend(first_run::lines(greeting).into_iter().map(|line| ("First run", line)));
     facts.extend(going_on(greeting).map(|services| ("Going on", services)));
     facts
@@ -154,23 +154,25 @@ fn ssh(greeting: &Greeting) -> Vec<String> {
     lines
 }
 
-fn app(record: &BootRecord, app: App<'_>) -> String {
+fn app(record: &BootRecord, snapshot: Option<&Snapshot>) -> String {
     let port = record.app_port;
-    let service = match app {
+    let service = match outlook::app(record, snapshot) {
         App::None => return "none: this image is reached by SSH only".to_owned(),
         App::Unknown => return format!("port {port}"),
         App::Known(service) => service,
     };
     let end = service.last_end.as_deref().unwrap_or("it ended");
+    let cause = || snapshot.and_then(|snapshot| outlook::blocked(snapshot).get(service.name.as_str()).copied());
     match service.state {
-        ServiceState::Waiting => format!("port {port}, waiting for what it needs"),
+        ServiceState::Waiting if service.waits_for.is_empty() => format!("port {port}, waiting for what it needs"),
+        ServiceState::Waiting => format!("port {port}, {}", outlook::waits(service, cause())),
         ServiceState::Starting => format!("port {port}, starting for {}", span(outlook::since(service))),
         ServiceState::Ready => format!("port {port}, ready"),
         ServiceState::Stopping => "stopping".to_owned(),
         ServiceState::BackingOff => format!("{end}; it is started again"),
         ServiceState::Done | ServiceState::Scheduled => format!("ended ({end})"),
         ServiceState::Stopped => "stopped; `devinit start app` starts it".to_owned(),
-        ServiceState::Failed => format!("failed and was given up ({end}); see the container's log"),
+        ServiceState::Failed => format!("failed and was given up ({end}); `devinit status app` says more"),
     }
 }
 

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::OnceLock;
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,17 +19,18 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 /// `debug`, `trace`) in place of `usual`, `DEVINIT_LOG_FORMAT` is `text` or `json`.
 pub fn init(usual: Level) {
     let level = std::env::var("DEVINIT_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(usual);
-    let json = is_json();
-    // Opened anew, so that O_NONBLOCK is ours alone: on the inherited description every child would get it, too. Not for
-    // a file, which never blocks, and where whoever opens it anew writes at a place of its own.
+    let _ = tracing::subscriber::set_global_default(Log { level, json: is_json(), own: OnceLock::new() });
+}
+
+/// Standard error opened anew, so that O_NONBLOCK is ours alone: on the inherited description every child would get it,
+/// too. Not for a file, which never blocks, and where whoever opens it anew writes at a place of its own.
+fn open() -> Option<File> {
     let file = std::fs::metadata("/proc/self/fd/2").is_ok_and(|stderr| stderr.is_file());
     let own = OpenOptions::new()
         .write(true)
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_APPEND | OFlag::O_NOCTTY).bits())
-        .open("/proc/self/fd/2")
-        .ok()
-        .filter(|_| !file);
-    let _ = tracing::subscriber::set_global_default(Log { level, json, own });
+        .open("/proc/self/fd/2");
+    own.ok().filter(|_| !file)
 }
 
 /// Whether `DEVINIT_LOG_FORMAT` asks for JSON.
@@ -40,12 +42,13 @@ pub fn is_json() -> bool {
 struct Log {
     level: Level,
     json: bool,
-    own: Option<File>,
+    /// Opened for the first line: with a main command there often is none.
+    own: OnceLock<Option<File>>,
 }
 
 impl Log {
     fn write(&self, line: &str) {
-        if let Some(mut own) = self.own.as_ref() {
+        if let Some(mut own) = self.own.get_or_init(open).as_ref() {
             let _ = own.write(line.as_bytes());
             return;
         }

@@ -2,14 +2,17 @@
 //! (readable by everyone, without secrets) beside what the engine answers.
 
 mod first_run;
+mod services;
+pub mod table;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::control::{self, Answer, Query};
+use crate::engine::control;
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::machine::Listeners;
 use crate::note::{LONGEST_NOTE, Level, Note};
@@ -20,6 +23,9 @@ use crate::plan::APP;
 use crate::prepare::accounts::lookup;
 use crate::prepare::write::{self, Attributes, WriteError};
 use crate::words::clean;
+use table::{Cell, Look, Tone, table};
+
+pub use services::{bare, detail, last_lines, tone};
 
 /// The name of the [`BootRecord`] in the runtime folder.
 pub const BOOT_RECORD: &str = "boot.json";
@@ -92,10 +98,7 @@ pub fn write_record(runtime: &Path, record: &BootRecord) -> Result<(), WriteErro
 /// What the engine says about itself, if it answers.
 #[must_use]
 pub fn snapshot(runtime: &Path) -> Option<Snapshot> {
-    match control::ask(runtime, &Query::Status, ANSWER_LIMIT) {
-        Ok(Answer::Status(snapshot)) => Some(snapshot),
-        _ => None,
-    }
+    control::status(runtime, ANSWER_LIMIT).ok()
 }
 
 /// Everything that `devinit status` shows.
@@ -109,12 +112,32 @@ pub struct Status {
     pub first_run: Vec<FirstRun>,
     /// What of the ports deserves a look.
     pub ports: Vec<Note>,
+    /// The last lines of the services that are in trouble or asked for, by name, as far as they may be read.
+    pub last_lines: BTreeMap<String, Vec<String>>,
+}
+
+/// Whether something of these services (of all, if none is named) that was started has not come to an end of it yet.
+#[must_use]
+pub fn pending(engine: &Snapshot, names: &[String]) -> bool {
+    engine.phase == Phase::Preparing || outlook::pending(engine).any(|service| is_among(service, names))
+}
+
+/// Whether one of these services (of all, if none is named) failed for good, or waits for one that did or is stopped.
+#[must_use]
+pub fn failed(engine: &Snapshot, names: &[String], runs: &[FirstRun]) -> bool {
+    let blocked = outlook::blocked(engine);
+    let services = engine.services.iter().filter(|service| is_among(service, names));
+    services.into_iter().any(|service| runs::has_failed(service, runs) || blocked.contains_key(service.name.as_str()))
+}
+
+fn is_among(service: &ServiceStatus, names: &[String]) -> bool {
+    names.is_empty() || names.contains(&service.name)
 }
 
 impl Status {
-    /// Looks at the container that this process is in.
+    /// Looks at the container that this process is in; more closely at the services that are named.
     #[must_use]
-    pub fn gather() -> Self {
+    pub fn gather(names: &[String]) -> Self {
         let runtime = paths::runtime();
         let boot = record(&runtime).unwrap_or_default();
         let engine = snapshot(&runtime);
@@ -124,27 +147,13 @@ impl Status {
         });
         let ports = ports(&boot, app_is_up, &Listeners::look(Path::new("/")));
         let first_run = runs::look(&runtime, engine.as_ref());
-        Self { engine, boot, first_run, ports }
-    }
-
-    /// Whether something that was started has not come to an end of it yet.
-    #[must_use]
-    pub fn pending(&self) -> bool {
-        let Some(engine) = &self.engine else { return false };
-        engine.phase == Phase::Preparing || outlook::pending(engine).next().is_some()
-    }
-
-    /// Whether something failed for good.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        let failed =
-            |engine: &Snapshot| engine.services.iter().any(|service| runs::has_failed(service, &self.first_run));
-        self.boot.rescue.is_some() || self.engine.as_ref().is_none_or(failed)
+        let last_lines = engine.as_ref().map(|engine| services::lines(engine, names)).unwrap_or_default();
+        Self { engine, boot, first_run, ports, last_lines }
     }
 
     /// For people.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, look: Look) -> String {
         let mut out = String::new();
         match &self.engine {
             Some(engine) => {
@@ -163,54 +172,36 @@ impl Status {
             return out; // No container of devinit's: what else there is to see here is not its business.
         }
         if let Some(why) = &self.boot.rescue {
-            let _ = writeln!(out, "RESCUE: {}", clean(why, LONGEST_NOTE));
+            let _ = writeln!(out, "{}", look.paint(&format!("RESCUE: {}", clean(why, LONGEST_NOTE)), Tone::Bad));
         }
-        self.services(&mut out);
+        if let Some(engine) = &self.engine {
+            services::write(&mut out, engine, &self.last_lines, look);
+        }
         for run in &self.first_run {
-            first_run::write(&mut out, run, &own_name());
+            first_run::write(&mut out, run, &own_name(), look);
         }
-        self.users(&mut out);
+        self.users(&mut out, look);
         let notes = self.boot.notes.iter().chain(&self.ports).filter(|note| note.level > Level::Info);
         for (index, note) in notes.enumerate() {
             let title = if index == 0 { "\n" } else { "" };
-            let mark = if note.level == Level::Error { "error" } else { "warning" };
+            let mark = match note.level {
+                Level::Error => look.paint("error", Tone::Bad),
+                Level::Info | Level::Warning => look.paint("warning", Tone::Odd),
+            };
             let _ = writeln!(out, "{title}{mark}: {}", clean(&note.text, LONGEST_NOTE));
         }
         out
     }
 
-    fn services(&self, out: &mut String) {
-        let services = self.engine.iter().flat_map(|engine| &engine.services);
-        let rows: Vec<[String; 6]> = services
-            .filter(|service| !(service.stand_in && service.pid.is_none()))
-            .map(|service| {
-                [
-                    service.name.clone(),
-                    state(service.state).to_owned(),
-                    service.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
-                    ago(service.since_ms),
-                    service.restarts.to_string(),
-                    service.last_end.clone().unwrap_or_else(|| "-".to_owned()),
-                ]
-            })
-            .collect();
+    fn users(&self, out: &mut String, look: Look) {
+        let row = |user: &UserRecord| -> Vec<Cell> {
+            let ids = format!("{}:{}", user.uid, user.gid);
+            let home = clean(&user.home.to_string_lossy(), LONGEST_NOTE);
+            vec![user.name.clone().into(), ids.into(), user.keys.len().to_string().into(), home.into()]
+        };
+        let rows: Vec<Vec<Cell>> = self.boot.users.iter().map(row).collect();
         if !rows.is_empty() {
-            table(out, ["SERVICE", "STATE", "PID", "SINCE", "RESTARTS", "LAST END"], &rows);
-        }
-    }
-
-    fn users(&self, out: &mut String) {
-        let rows: Vec<[String; 4]> = self
-            .boot
-            .users
-            .iter()
-            .map(|user| {
-                let ids = format!("{}:{}", user.uid, user.gid);
-                [user.name.clone(), ids, user.home.display().to_string(), user.keys.len().to_string()]
-            })
-            .collect();
-        if !rows.is_empty() {
-            table(out, ["USER", "IDS", "HOME", "KEYS"], &rows);
+            out.push_str(&table(&["USER", "IDS", "KEYS", "HOME"], &rows, &[], look));
         }
         for (user, key) in self.boot.users.iter().flat_map(|user| user.keys.iter().map(move |key| (user, key))) {
             let _ = writeln!(out, "  {}: {key}", user.name);
@@ -253,42 +244,12 @@ fn ports(boot: &BootRecord, app_is_up: bool, listeners: &Listeners) -> Vec<Note>
     notes
 }
 
-fn state(state: ServiceState) -> &'static str {
-    match state {
-        ServiceState::Waiting => "waiting",
-        ServiceState::Starting => "starting",
-        ServiceState::Ready => "ready",
-        ServiceState::Stopping => "stopping",
-        ServiceState::BackingOff => "backing off",
-        ServiceState::Done => "done",
-        ServiceState::Failed => "FAILED",
-        ServiceState::Stopped => "stopped",
-        ServiceState::Scheduled => "scheduled",
-    }
-}
-
 fn ago(millis: u64) -> String {
     let seconds = millis / 1000;
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-fn table<const N: usize>(out: &mut String, head: [&str; N], rows: &[[String; N]]) {
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].len()]).max().unwrap_or(0)
-    });
-    let mut line = |cells: [&str; N]| {
-        let padded: String = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
-        let _ = writeln!(out, "{}", padded.trim_end());
-    };
-    line(std::array::from_fn(|_| ""));
-    line(head);
-    for row in rows {
-        line(std::array::from_fn(|column| row[column].as_str()));
     }
 }
 
@@ -300,7 +261,9 @@ mod tests {
     fn a_file_s_name_in_a_note_cannot_bring_escapes_or_lines_of_its_own() {
         let notes = vec![Note::warning("no keys from /keys/\u{1b}]0;x\u{7}\nerror: all is lost: not found")];
         let boot = BootRecord { rescue: Some("\u{1b}[2J".to_owned()), notes, ..BootRecord::default() };
-        let text = Status { engine: None, boot, first_run: Vec::new(), ports: Vec::new() }.text();
+        let status =
+            Status { engine: None, boot, first_run: Vec::new(), ports: Vec::new(), last_lines: BTreeMap::new() };
+        let text = status.text(Look::default());
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         assert!(!text.lines().any(|line| line.starts_with("error: ")), "{text}");
     }

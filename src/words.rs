@@ -1,4 +1,4 @@
-//! Putting things into words: for the greeting and the page.
+//! Putting things into words: for the command line, the greeting and the page.
 
 use std::time::Duration;
 
@@ -19,10 +19,65 @@ pub fn clean(text: &str, limit: usize) -> String {
     clean
 }
 
-fn hidden(character: char) -> bool {
+/// Whether a character is one that moves the cursor, cannot be seen or turns the direction of writing.
+#[must_use]
+pub fn hidden(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// JSON with its hidden characters written as `\uXXXX`, which means the same and does nothing to a terminal.
+#[must_use]
+pub fn harmless_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !hidden(character) {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text
+}
+
+/// How many columns of a terminal a character takes up, or more: of what is not known to be narrow, two.
+#[must_use]
+pub fn columns_of(character: char) -> usize {
+    match character {
+        '\0'..'\u{1100}' | '–' | '…' | '█' | '░' => 1,
+        _ => 2,
+    }
+}
+
+/// How many columns of a terminal a text on one line takes up, or more.
+#[must_use]
+pub fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+/// A text on one line, cut to at most `room` columns of a terminal; `…` at its end says so.
+#[must_use]
+pub fn fit(text: &str, room: usize) -> String {
+    if columns(text) <= room {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let kept = text.chars().take_while(|character| {
+        used += columns_of(*character);
+        used <= room
+    });
+    let kept: String = kept.collect();
+    if room == 0 { kept } else { format!("{}…", kept.trim_end()) }
+}
+
+/// The name that is most like `wanted`, if one is like it at all: for slips of the finger.
+#[must_use]
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = names.map(|name| (strsim::jaro_winkler(name, wanted), name));
+    likeness.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
 /// A span of time in its one or two largest units: `45s`, `2m 10s`, `1h 5m`, `3d 4h`.
@@ -73,9 +128,33 @@ mod tests {
     }
 
     #[test]
+    fn json_says_the_same_without_what_moves_the_cursor() {
+        let value = serde_json::json!({"a": "\u{9b}2J\u{1b}\u{7f} \u{202e}ü\u{e0041}\n"});
+        let text = harmless_json(&format!("{value:#}\n"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        assert!(!text.chars().any(|c| c != '\n' && hidden(c)), "{text:?}");
+        assert!(text.contains('ü'));
+    }
+
+    #[test]
     fn what_is_too_long_is_cut_and_says_so() {
         assert_eq!(clean("abcdef", 6), "abcdef");
         assert_eq!(clean("abcdefg", 6), "abcde…");
+    }
+
+    #[test]
+    fn a_text_is_cut_to_columns_and_not_to_characters() {
+        assert_eq!(fit("abc", 3), "abc");
+        assert_eq!(fit("abcd ef", 6), "abcd…");
+        assert_eq!(fit("世界世界", 6), "世界…");
+        assert_eq!((fit("abc", 1).as_str(), fit("abc", 0).as_str()), ("…", ""));
+    }
+
+    #[test]
+    fn a_slip_has_a_nearest_name_and_a_strange_word_has_none() {
+        let names = ["jupyter", "xvfb", "ollama"];
+        assert_eq!(nearest("olama", names.into_iter()), Some("ollama"));
+        assert_eq!(nearest("qqq", names.into_iter()), None);
     }
 
     #[test]

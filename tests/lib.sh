@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What tests/run and tests/bench share: packages, the toolchain, a Docker daemon in a world of its own,
+# What tests/run and the benchmarks share: packages, the toolchain, a Docker daemon in a world of its own,
 # the stand-in base image. Sourced by bash; the caller has set -euo pipefail.
 #
 # The daemon lives in its own network, mount and process namespaces (see tests/daemon). So it meets no other
@@ -100,20 +100,26 @@ rustc_knows() {
     [ -d "$(as_caller rustc --print target-libdir --target "$1" 2>/dev/null)" ]
 }
 
-# Debian's package starts sshd and has it started at boot: here it is only a program for the container.
-install_sshd_stopped() {
-    # What Debian's maintainer scripts ask before they start anything.
-    local policy=/usr/sbin/policy-rc.d made=false
-    [ ! -x /usr/sbin/sshd ] || return 0
+# without_starting COMMAND… keeps Debian's packages from starting what they install.
+without_starting() {
+    # What their maintainer scripts ask before they start anything.
+    local policy=/usr/sbin/policy-rc.d made=false code=0
     if [ ! -e "$policy" ]; then
         made=true
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 0755 "$policy"
     fi
-    install_missing openssh-server || { ! $made || rm -f "$policy"; fail "openssh-server could not be installed"; }
+    ("$@") || code=$? # in a subshell, as it may exit
+    ! $made || rm -f "$policy"
+    return "$code"
+}
+
+# Debian's package starts sshd and has it started at boot: here it is only a program for the container.
+install_sshd_stopped() {
+    [ ! -x /usr/sbin/sshd ] || return 0
+    without_starting install_missing openssh-server || exit
     deb-systemd-helper disable ssh.service ssh.socket >/dev/null 2>&1 || true
     update-rc.d ssh disable >/dev/null 2>&1 || true
-    ! $made || rm -f "$policy"
 }
 
 release_binary() {

@@ -11,6 +11,7 @@ use crate::cli;
 use crate::config::model::{Config, KeyPlace, KeySource, PermitRootLogin, Policy};
 use crate::config::{self, Problem, Sources};
 use crate::engine::spawn::DEFAULT_PATH;
+use crate::sorted;
 
 /// The config that is booted if none is given.
 const DEFAULT: &str = include_str!("default.yaml");
@@ -161,7 +162,8 @@ fn drop_in(config: &Config, ssh_port: u16) -> String {
 /// to speak the caller's language.
 fn environment(caller: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
     let own = [("HOME", "/root"), ("PATH", DEFAULT_PATH)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    caller.filter(|(name, _)| PASSED.contains(&name.as_str()) || name.starts_with("LC_")).chain(own).collect()
+    let passed = caller.filter(|(name, _)| PASSED.contains(&name.as_str()) || name.starts_with("LC_"));
+    sorted::map(passed.chain(own))
 }
 
 #[cfg(test)]

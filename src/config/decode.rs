@@ -70,6 +70,7 @@ impl Fault {
     }
 
     /// Says where, unless that is known more precisely.
+    #[cold]
     fn at(mut self, path: &Path<'_>, mark: Mark, node: &Node) -> Self {
         if self.place.is_none() {
             if !matches!(path, Path::Root) {
@@ -222,16 +223,25 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The entries of a struct that are set.
+    fn fields(&self, known: &[&str]) -> Result<Vec<(&'a str, &'a Entry)>, Fault> {
+        let mut entries = live(self.mapping()?);
+        if let Some((name, entry)) = entries.iter().find(|(name, _)| !known.contains(name)) {
+            return Err(self.unknown_key(name, entry, known));
+        }
+        entries.retain(|(_, entry)| !entry.node.is_unset());
+        Ok(entries)
+    }
+
     /// `entries` are those that `visitor` shall see. A fault in the mapping itself is pointed at by its key.
     fn entries<'de, V: Visitor<'de>>(self, entries: Vec<(&'a str, &'a Entry)>, visitor: V) -> Result<V::Value, Fault> {
-        let mut entries = Entries { node: self.node, path: self.path, rest: entries.into_iter(), current: None };
-        let value = visitor
-            .visit_map(&mut entries)
-            .map_err(|fault| fault.at(self.path, self.path.mark(self.node), self.node))?;
-        match entries.rest.next() {
-            None => Ok(value),
-            Some((name, entry)) => Err(self.one_too_many(name, entry)),
-        }
+        let mut entries = Entries { reader: self, rest: entries.into_iter(), current: None };
+        let value = visitor.visit_map(&mut entries).map_err(|fault| self.fault_in_mapping(fault))?;
+        entries.end().map(|()| value)
+    }
+
+    fn fault_in_mapping(&self, fault: Fault) -> Fault {
+        fault.at(self.path, self.path.mark(self.node), self.node)
     }
 
     fn one_too_many(&self, name: &str, entry: &Entry) -> Fault {
@@ -285,6 +295,18 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
 
     numbers! { deserialize_u8 u8, deserialize_u16 u16, deserialize_u32 u32, deserialize_u64 u64, }
 
+    /// The types that may be negative: whether a number is in range is the check's to say.
+    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let number = self.plain().and_then(|text| {
+            let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+            i64::try_from(decimal(digits)?).ok()?.checked_mul(sign)
+        });
+        match number.and_then(|number| i32::try_from(number).ok()) {
+            Some(number) => visitor.visit_i32(number).map_err(|fault: Fault| self.fault(fault)),
+            None => Err(self.expected("a whole number")),
+        }
+    }
+
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.plain().and_then(truth) {
             Some(truth) => visitor.visit_bool(truth),
@@ -332,12 +354,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let mut entries = live(self.mapping()?);
-        if let Some((name, entry)) = entries.iter().find(|(name, _)| !fields.contains(name)) {
-            return Err(self.unknown_key(name, entry, fields));
-        }
-        entries.retain(|(_, entry)| !entry.node.is_unset());
-        self.entries(entries, visitor)
+        self.entries(self.fields(fields)?, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -360,7 +377,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
+        i8 i16 i64 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -374,30 +391,47 @@ fn live(map: Option<&Map>) -> Vec<(&str, &Entry)> {
 }
 
 struct Entries<'a> {
-    node: &'a Node,
-    path: &'a Path<'a>,
+    reader: Reader<'a>,
     rest: std::vec::IntoIter<(&'a str, &'a Entry)>,
     current: Option<(&'a str, &'a Entry)>,
+}
+
+/// What is the same for all types stands in functions of its own, so that it is in the binary once.
+impl<'a> Entries<'a> {
+    fn next(&mut self) -> Option<(&'a str, &'a Entry)> {
+        self.current = self.rest.next();
+        self.current
+    }
+
+    /// A key that does not fit makes the whole mapping unfit.
+    fn fault_in_key(&self, entry: &Entry, fault: Fault) -> Fault {
+        fault.at(self.reader.path, entry.key, self.reader.node)
+    }
+
+    fn value(&mut self) -> Result<(Path<'a>, &'a Entry), Fault> {
+        let Some((name, entry)) = self.current.take() else { return Err(Fault::new("a value without a key")) };
+        Ok((Path::Key { parent: self.reader.path, name, mark: entry.key }, entry))
+    }
+
+    /// Whether everything was taken.
+    fn end(mut self) -> Result<(), Fault> {
+        self.rest.next().map_or(Ok(()), |(name, entry)| Err(self.reader.one_too_many(name, entry)))
+    }
 }
 
 impl<'de> MapAccess<'de> for &mut Entries<'_> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        self.current = self.rest.next();
-        let Some((name, entry)) = self.current else { return Ok(None) };
-        // A key that does not fit makes the whole mapping unfit.
-        let key = seed
-            .deserialize(StrDeserializer::new(name))
-            .map_err(|fault: Fault| fault.at(self.path, entry.key, self.node));
-        key.map(Some)
+        let Some((name, entry)) = self.next() else { return Ok(None) };
+        let key = seed.deserialize(StrDeserializer::new(name));
+        key.map(Some).map_err(|fault: Fault| self.fault_in_key(entry, fault))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let Some((name, entry)) = self.current.take() else { return Err(Fault::new("a value without a key")) };
-        let path = Path::Key { parent: self.path, name, mark: entry.key };
-        seed.deserialize(Reader { node: &entry.node, path: &path })
-            .map_err(|fault| fault.at(&path, entry.node.mark, &entry.node))
+        let (path, entry) = self.value()?;
+        let reader = Reader { node: &entry.node, path: &path };
+        seed.deserialize(reader).map_err(|fault| reader.fault(fault))
     }
 }
 
@@ -412,6 +446,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
         let Some((index, node)) = self.rest.find(|(_, node)| !node.is_pruned()) else { return Ok(None) };
         let path = Path::Item { parent: self.path, index };
-        seed.deserialize(Reader { node, path: &path }).map(Some).map_err(|fault| fault.at(&path, node.mark, node))
+        let reader = Reader { node, path: &path };
+        seed.deserialize(reader).map(Some).map_err(|fault| reader.fault(fault))
     }
 }

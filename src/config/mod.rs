@@ -11,11 +11,14 @@ mod node;
 mod problem;
 mod yaml;
 
+pub mod capabilities;
 pub mod duration;
 pub mod first_run;
+pub mod limits;
 pub mod model;
 pub mod schema;
 pub mod signal;
+pub mod texts;
 
 pub(crate) use cycle::cycles;
 pub use load::{Broken, Loaded, Sources, load};

@@ -291,6 +291,7 @@ processes! {
         /// As whom: a name or a uid. Without one: root, or whoever devinit runs as.
         user: Option<String>,
         /// Further groups, by name or number, instead of those that the user has.
+        #[schemars(schema_with = "schema::names")]
         groups: Option<Vec<String>>,
         /// Working folder. Without one: the container's.
         directory: Option<PathBuf>,
@@ -320,6 +321,7 @@ processes! {
         /// Where its output goes.
         log: Log,
         /// File mode creation mask, as in `"022"`.
+        #[schemars(schema_with = "schema::text_or_number")]
         umask: Option<String>,
         /// Niceness: -20 (served first) to 19.
         #[schemars(range(min = -20, max = 19))]
@@ -329,7 +331,7 @@ processes! {
         oom_score_adj: Option<i32>,
         /// Limits as of `ulimit`, by name (`nofile`, `core`, `memlock`, `nproc`, `stack`, …): a number, `unlimited`, or
         /// `SOFT:HARD` of these; bytes may have a unit, as in `64MiB`.
-        #[schemars(schema_with = "schema::environment")]
+        #[schemars(schema_with = "schema::limits")]
         limits: BTreeMap<String, String>,
         /// Capabilities that it, and all that it starts, can never have: `NET_RAW`, or `ALL`.
         drop_capabilities: Vec<String>,
@@ -376,7 +378,8 @@ processes! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backoff {
-    /// The pause before the first restart; it doubles with each failure in a row. Without one: 250ms.
+    /// The least time between its start and the first restart; it doubles with each failure in a row. What has run for
+    /// longer comes again at once. Without one: 250ms.
     #[serde(with = "duration::optional")]
     #[schemars(with = "Option<String>")]
     pub first: Option<Duration>,
@@ -434,6 +437,7 @@ pub struct LogSettings {
     /// The file. Without one: `/var/log/devinit/NAME.log`.
     pub path: Option<PathBuf>,
     /// How large the file may get before a new one is begun: `10MiB`, at least `4KiB`. Without one: 10MiB.
+    #[schemars(schema_with = "schema::text_or_number")]
     pub size: Option<String>,
     /// How many older files are kept. Without one: 5.
     #[schemars(range(max = 1000))]
@@ -493,6 +497,7 @@ pub struct Ready {
     /// you are").
     pub http: Option<String>,
     /// The status that `http` has to answer with: `200`, or a range as in `200-299`.
+    #[schemars(schema_with = "schema::text_or_number")]
     pub status: Option<String>,
     /// What has to stand somewhere in the body that `http` answers with.
     pub body: Option<String>,

@@ -35,6 +35,25 @@ pub(super) fn argv(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Text that may be a plain number.
+pub(super) fn text_or_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "integer", "null"] })
+}
+
+/// A list of names, each of which may be a plain number.
+pub(super) fn names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["array", "null"], "items": { "type": ["string", "integer"] } })
+}
+
+/// Limits by the name of their resource.
+pub(super) fn limits(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "enum": super::limits::names() },
+        "additionalProperties": { "type": ["string", "integer"] },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;

@@ -19,8 +19,16 @@ pub struct Snapshot {
     pub uptime_ms: u64,
     /// The services, in the order of the plan.
     pub services: Vec<ServiceStatus>,
+    /// How many further services there are that did not fit into this answer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
     /// The last reload, if there was one.
     pub reload: Option<Reload>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde wants it so
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// A reload of the config.
@@ -104,7 +112,8 @@ pub struct ServiceStatus {
     pub ready_after_ms: Option<u64>,
     /// How often it was started again.
     pub restarts: u32,
-    /// How it ended last: "exit code 1", "killed by SIGSEGV", "could not be started: …".
+    /// How it ended last: "exit code 1", "killed by SIGSEGV", "could not be started: …"; where devinit had a reason to end
+    /// it, that comes first: "not ready in time, killed by SIGTERM".
     pub last_end: Option<String>,
     /// Whether it fills in for another one.
     pub stand_in: bool,
@@ -115,6 +124,7 @@ pub struct ServiceStatus {
     /// Milliseconds until it is started next, where that is known: backing off, or scheduled.
     pub next_ms: Option<u64>,
     /// What it said of itself last over its notification socket (`STATUS=…`): at most 200 characters, as it came.
+    /// Everyone in the container can see it, as sd_notify(3) means it to be.
     pub text: Option<String>,
     /// The file with its lines; it can be read by root and the service's user.
     pub log: Option<PathBuf>,
@@ -148,7 +158,7 @@ pub enum ServiceState {
 impl Snapshot {
     /// A container that has been up for this long, with these services.
     pub fn running(uptime_ms: u64, services: Vec<ServiceStatus>) -> Self {
-        Self { schema: 1, phase: Phase::Running, pid: 1, uptime_ms, services, reload: None }
+        Self { schema: 1, phase: Phase::Running, pid: 1, uptime_ms, services, more: 0, reload: None }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::fetch::Failure;
 use crate::fetch::client::pem;
 use crate::prepare::write::{self, Attributes};
+use crate::sorted;
 
 /// Where systems keep their authorities in one file.
 const SYSTEM: [&str; 3] =
@@ -35,7 +36,7 @@ pub fn variables(further: &[PathBuf], folder: &Path) -> Result<BTreeMap<String, 
     write::write_if_changed(&bundle, &all, Attributes::own(0o644))
         .map_err(|error| Failure::permanent(error.to_string()))?;
     let bundle = bundle.to_string_lossy().into_owned();
-    Ok(INSTEAD.into_iter().chain([ON_TOP]).map(|name| (name.to_owned(), bundle.clone())).collect())
+    Ok(sorted::map(INSTEAD.into_iter().chain([ON_TOP]).map(|name| (name.to_owned(), bundle.clone()))))
 }
 
 #[cfg(test)]

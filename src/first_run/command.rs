@@ -25,7 +25,7 @@ use crate::note::Level;
 use crate::prepare::accounts::{self, Account};
 use crate::prepare::environment::is_proxy;
 use crate::prepare::home;
-use crate::{boot, cli, config, log, paths};
+use crate::{boot, cli, config, log, paths, sorted};
 use bundle::Bundle;
 
 /// How often one who waits for another run looks how it stands.
@@ -147,7 +147,7 @@ fn select(tasks: &mut Vec<Task>, only: &[String]) -> Result<(), Failure> {
         }
     }
     // Where each of them stands once the others are gone.
-    let places: BTreeMap<usize, usize> = kept.into_iter().zip(0..).collect();
+    let places: BTreeMap<usize, usize> = sorted::map(kept.into_iter().zip(0..));
     let all = std::mem::take(tasks).into_iter().enumerate();
     tasks.extend(all.filter(|(index, _)| places.contains_key(index)).map(|(_, task)| task));
     for need in tasks.iter_mut().flat_map(|task| &mut task.needs) {

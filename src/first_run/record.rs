@@ -17,7 +17,7 @@ use super::{Installed, Place, Task};
 use crate::fetch::Failure;
 use crate::fetch::failure;
 use crate::prepare::write::{self, Attributes};
-use crate::secret;
+use crate::{secret, sorted};
 
 /// The version of [`Record`] that is written, and the only one that is read.
 const SCHEMA: u32 = 1;
@@ -89,7 +89,7 @@ pub(super) fn key(task: &Task) -> String {
         "user": user,
         "environment": environment(task),
     });
-    let digest = Sha256::digest(sorted(identity).to_string());
+    let digest = Sha256::digest(in_order(identity).to_string());
     digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -100,20 +100,18 @@ pub(super) fn key(task: &Task) -> String {
 /// is a secret counts by its name alone.
 fn environment(task: &Task) -> BTreeMap<&str, &str> {
     let variables = task.own_environment.iter();
-    variables.map(|(name, value)| (name.as_str(), if secret::is_by_name(name) { "" } else { value })).collect()
+    sorted::map(variables.map(|(name, value)| (name.as_str(), if secret::is_by_name(name) { "" } else { value })))
 }
 
 /// With the members of each object in the order of their names, whatever order they were put in; URLs without their
 /// credentials.
-fn sorted(value: Value) -> Value {
+fn in_order(value: Value) -> Value {
     match value {
         Value::Object(members) => {
-            let mut members: Vec<(String, Value)> =
-                members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
-            members.sort_by(|one, other| one.0.cmp(&other.0));
+            let members = sorted::map(members.into_iter().map(|(name, value)| (name, in_order(value))));
             Value::Object(members.into_iter().collect())
         }
-        Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
+        Value::Array(values) => Value::Array(values.into_iter().map(in_order).collect()),
         Value::String(text) => Value::String(secret::without_credentials(&text)),
         value => value,
     }

@@ -1,7 +1,6 @@
 //! The worker: a fork of the coordinator for one attempt at one task. It becomes the task's user, does the work, writes
 //! the record, and tells how it went.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{PipeReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -180,7 +179,8 @@ fn install(
         None => state.join("work").join(&task.name),
     };
     let extra = certificates::variables(&ground.sources.client.settings.certificates, state)?;
-    let environment: BTreeMap<String, String> = task.environment.clone().into_iter().chain(extra).collect();
+    let mut environment = task.environment.clone();
+    environment.extend(extra);
     let mut report = |report: Report| match report {
         Report::Line(line) => log.line(&line),
         Report::Stage(stage) => send(messages, &Message::Report(Report::Stage(log.redacted(&stage)))),
@@ -251,6 +251,8 @@ fn mark(task: &Task) -> Result<Option<PathBuf>, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::{Value, json};
 
     use super::super::{Installer, Owner, Place};

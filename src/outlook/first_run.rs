@@ -160,11 +160,13 @@ pub fn service(snapshot: &Snapshot) -> Option<&ServiceStatus> {
     snapshot.services.iter().find(|service| service.name == FIRST_RUN)
 }
 
-/// Whether a service counts as failed. The first run does not once a later run made up for what it left undone.
+/// Whether a service counts as failed. The first run does not once a later run made up for what it left undone, nor does
+/// what is started by the clock again.
 #[must_use]
 pub fn has_failed(service: &ServiceStatus, runs: &[FirstRun]) -> bool {
     let made_up = || !runs.is_empty() && runs.iter().all(|run| run.state == RunState::Done);
-    service.state == ServiceState::Failed && !(service.name == FIRST_RUN && made_up())
+    let again = super::comes_again(service) || service.name == FIRST_RUN && made_up();
+    service.state == ServiceState::Failed && !again
 }
 
 /// What failed, by name: `codex, bun and 3 more`. None if that is not known.

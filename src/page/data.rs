@@ -59,6 +59,8 @@ pub enum State {
     Rescue,
     /// The app is not up yet.
     Starting,
+    /// The app waits for a service that failed or is stopped.
+    Blocked,
     /// The app ended and is started again.
     Restarting,
     /// The app failed and was given up.
@@ -166,6 +168,7 @@ impl State {
             (Some(Phase::Running), App::None) => Self::SshOnly,
             (Some(Phase::Running), App::Unknown) => Self::Unknown,
             (Some(Phase::Running), App::Known(service)) => match service.state {
+                ServiceState::Waiting if is_blocked(snapshot, service) => Self::Blocked,
                 ServiceState::Waiting | ServiceState::Starting => Self::Starting,
                 ServiceState::Ready => Self::AppReady,
                 ServiceState::BackingOff => Self::Restarting,
@@ -201,6 +204,7 @@ impl State {
             Self::Preparing => "The container is being prepared".to_owned(),
             Self::Rescue => "The configuration cannot be used".to_owned(),
             Self::Starting => "The app is starting".to_owned(),
+            Self::Blocked => "The app waits for a service that is down".to_owned(),
             Self::Restarting => format!("{ended} and is started again"),
             Self::Failed => format!("{ended} and was given up"),
             Self::Ended => ended,
@@ -210,6 +214,10 @@ impl State {
             Self::Stopping => "The container is shutting down".to_owned(),
         }
     }
+}
+
+fn is_blocked(snapshot: Option<&Snapshot>, service: &ServiceStatus) -> bool {
+    snapshot.is_some_and(|snapshot| outlook::blocked(snapshot).contains_key(service.name.as_str()))
 }
 
 /// How a service ended, where it is of a form that says nothing but that: other texts may name paths.
@@ -364,6 +372,28 @@ pub(super) mod tests {
         let failed = page(&record(true), vec![service("app", ServiceState::Failed, Some("exit code 1"))]);
         assert_eq!((failed.pending, failed.http_status()), (false, 503));
         assert_eq!(failed.headline, "The app ended with exit code 1 and was given up");
+    }
+
+    #[test]
+    fn an_app_that_waits_in_vain_is_nothing_to_wait_for() {
+        let db = service("db", ServiceState::Failed, Some("exit code 1"));
+        let app = ServiceStatus { waits_for: vec!["db".to_owned()], ..service("app", ServiceState::Waiting, None) };
+        let blocked = page(&record(true), vec![db, app]);
+        assert_eq!((blocked.state, blocked.pending, blocked.http_status()), (State::Blocked, false, 503));
+    }
+
+    #[test]
+    fn of_a_service_nothing_is_there_that_it_said_or_printed() {
+        let secret = || "secret-path".to_owned();
+        let app = ServiceStatus {
+            text: Some(secret()),
+            log: Some("/secret-path/app.log".into()),
+            waits_for: vec![secret()],
+            ..service("app", ServiceState::Waiting, Some("could not be started: secret-path"))
+        };
+        let public = page(&record(true), vec![app]);
+        let text = format!("{}{}", crate::page::json(&public), crate::page::html(&public));
+        assert!(!text.contains("secret-path"), "{text}");
     }
 
     #[test]

@@ -64,6 +64,7 @@ fn pill(state: State) -> (&'static str, &'static str) {
         State::Restarting => ("odd", "restarting"),
         State::Unknown => ("odd", "unknown"),
         State::Failed => ("bad", "failed"),
+        State::Blocked => ("bad", "waiting"),
         State::Rescue => ("bad", "rescue"),
         State::Ended => ("calm", "ended"),
         State::Stopping => ("calm", "stopping"),
@@ -81,9 +82,11 @@ fn advice(state: State, ssh: bool) -> &'static str {
         State::AppReady => "Load this page again to see it.",
         State::SshOnly if ssh => "The container is up and waits for you.",
         State::SshOnly => "The container is up.",
-        State::Failed | State::Ended if ssh => "Log in and run <code>devinit status</code> to see why.",
+        State::Failed | State::Blocked | State::Ended if ssh => {
+            "Log in and run <code>devinit status</code> to see why."
+        }
         State::Rescue if ssh => "Only SSH was started. Log in and run <code>devinit status</code> to see why.",
-        State::Failed | State::Ended | State::Rescue => "The container's log says why.",
+        State::Failed | State::Blocked | State::Ended | State::Rescue => "The container's log says why.",
         State::Stopping => "It can be started again where it was stopped.",
     }
 }

@@ -11,6 +11,7 @@ use crate::first_run::{self, Task};
 use crate::note::Note;
 use crate::prepare::accounts::{Database, Entry, lookup};
 use crate::prepare::environment::{Environment, HomeTools, in_front};
+use crate::sorted;
 
 /// Folders of tools in users' homes, by login name.
 ///
@@ -94,7 +95,7 @@ pub(super) fn path(tools: &[PathBuf], environment: &Environment) -> String {
 
 /// PATH in the sessions of each user that has tools.
 pub(super) fn paths(tools: &Tools, environment: &Environment) -> BTreeMap<String, String> {
-    tools.iter().map(|(user, folders)| (user.clone(), path(folders, environment))).collect()
+    sorted::map(tools.iter().map(|(user, folders)| (user.clone(), path(folders, environment))))
 }
 
 /// What login shells put in front of PATH.

@@ -6,6 +6,7 @@
 mod facts;
 mod first_run;
 mod print;
+mod revision;
 mod services;
 mod users;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub use facts::Facts;
 pub use first_run::{FirstRun, Tools};
 pub use print::{json, text};
+pub use revision::revision;
 pub use services::{APP, FIRST_RUN, MAIN, SSHD, main_command};
 pub use users::User;
 
@@ -69,7 +71,7 @@ pub struct Ssh {
     pub wanted: SshdWanted,
     /// The folder of the host keys.
     pub host_keys: PathBuf,
-    /// Where it logs to, if not to the container's output.
+    /// The file that it logs to, if not to the container's output.
     pub log: Option<PathBuf>,
 }
 
@@ -132,7 +134,8 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         tools: &tools,
         rescue: rescue.is_some(),
     };
-    let fetch_keys = ssh.is_some() && users.iter().any(|user| !user.remote.is_empty());
+    let local_keys = || users.iter().flat_map(|user| &user.keys).map(keys::Key::summary).collect::<String>();
+    let fetch_keys = (ssh.is_some() && users.iter().any(|user| !user.remote.is_empty())).then(local_keys);
     let services = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
 
     let record = BootRecord {

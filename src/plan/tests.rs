@@ -1,8 +1,15 @@
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
-use crate::engine::spec::{Kind, Restart, Service};
+use crate::engine::spec::{
+    Backoff, By, Form, Identity, Kind, Log, LogFile, Readiness, Restart, Service, Settings, When,
+};
 use crate::prepare::accounts::Database;
+use crate::probe::{Http, Probe};
+
+/// To the container's output, as it is.
+const RAW: Log = Log { output: Some(Form::Raw), file: None };
 
 const PASSWD: &str =
     "root:x:0:0::/root:/bin/sh\npeid:x:3100:1100::/home/peid:/bin/bash\nother:x:3200:3200::/o:/bin/sh\n";
@@ -191,4 +198,226 @@ fn the_plan_shows_the_path_of_users_with_tools_and_the_steps() {
     assert_eq!(json["first_run"]["user"], "peid");
     assert_eq!(json["first_run"]["steps"][1], "bun: bun latest");
     assert!(super::text(&plan_of("{app: {command: [a]}}")).lines().all(|line| line != "PATH"));
+}
+
+/// A service `x` with these keys beside its command.
+fn of_service(keys: &str) -> Service {
+    of_service_or_note(keys).unwrap()
+}
+
+fn of_service_or_note(keys: &str) -> Result<Service, String> {
+    let group = Some(b"root:x:0:\nvideo:x:44:peid\nrender:x:105:\n".to_vec());
+    let facts = facts(PASSWD);
+    let facts = Facts { database: Database { group, ..facts.database.clone() }, ..facts };
+    let plan = resolve(&loaded(&format!("{{services: {{x: {{command: [a], {keys}}}}}}}")), &facts, None);
+    let note = || plan.record.notes.iter().map(|note| note.text.clone()).collect::<Vec<_>>().join("; ");
+    find(&plan, "x").cloned().ok_or_else(note)
+}
+
+#[test]
+fn a_service_with_nothing_said_about_it_is_as_the_engine_has_it() {
+    let plain = of_service("");
+    let environment = plain.environment.clone();
+    let usual = Service {
+        environment,
+        stop_order: 1,
+        restart: Restart::OnFailure,
+        ..Service::new("x", Kind::Daemon, vec!["a".to_owned()])
+    };
+    assert_eq!(plain, Service { log: Some(RAW), ..usual });
+}
+
+#[test]
+fn everything_that_a_service_can_be_told_reaches_the_engine() {
+    let secs = Duration::from_secs;
+    let service = of_service(
+        "watchdog: 30s, backoff: {first: 1s, longest: 2s, stable: 3s, give_up_after: 0}, finish: 'rm x', policy: critical, \
+         environment_files: [/a, /b], umask: 027, nice: -5, oom_score_adj: 500, limits: {nofile: '1:2', core: 1KiB}, \
+         drop_capabilities: [net_raw, CAP_CHOWN, NET_RAW], no_new_privileges: true, stop: {signal: INT, timeout: 1s}, \
+         ready: {notify: true, timeout: 9s}, log: {to: both, format: json, keep: 2}, manual: true, restart: always",
+    );
+    assert_eq!((service.kind, service.when, service.critical), (Kind::Daemon, When::Asked, true));
+    assert_eq!(service.watchdog, Some(secs(30)));
+    assert_eq!(service.backoff, Backoff { first: secs(1), longest: secs(2), stable: secs(3), give_up_after: None });
+    assert_eq!(service.finish.unwrap(), ["/bin/sh", "-c", "rm x", "finish"]);
+    assert_eq!(service.environment_files, [Path::new("/a"), Path::new("/b")]);
+    let settings = Settings {
+        umask: Some(0o27),
+        nice: Some(-5),
+        oom_score_adj: Some(500),
+        limits: vec![(4, 1024, 1024), (7, 1, 2)],
+        dropped_capabilities: vec![0, 13],
+        no_new_privileges: true,
+    };
+    assert_eq!(service.settings, settings);
+    assert_eq!(service.ready, Some(Readiness { by: By::Notify, timeout: Some(secs(9)) }));
+    assert_eq!((service.stop_signal, service.stop_timeout, service.restart), (2, secs(1), Restart::Always));
+    let path = PathBuf::from("/var/log/devinit/x.log");
+    let file = Some(LogFile { path, size: 10 << 20, keep: 2, json: true });
+    assert_eq!(service.log, Some(Log { output: Some(Form::Json), file }));
+}
+
+#[test]
+fn what_runs_once_or_again_and_again_is_a_oneshot() {
+    let once = of_service("oneshot: true, timeout: 5m");
+    assert_eq!((once.kind, once.when, once.run_limit), (Kind::Oneshot, When::Boot, Some(Duration::from_secs(300))));
+    let every = of_service("every: 10m");
+    assert_eq!((every.kind, every.when), (Kind::Oneshot, When::Every(Duration::from_secs(600))));
+    let at = of_service("every: '30 3 * * mon'");
+    assert!(at.kind == Kind::Oneshot && matches!(at.when, When::At(_)), "{at:?}");
+    assert_eq!(of_service("manual: true, oneshot: true").kind, Kind::Oneshot);
+}
+
+#[test]
+fn every_way_to_be_ready_reaches_the_engine() {
+    let ready = |keys: &str| of_service(&format!("ready: {{{keys}}}")).ready.unwrap().by;
+    let http = Http {
+        url: "http://a/".to_owned(),
+        status: Some((200, 299)),
+        body: Some("ok".to_owned()),
+        host: Some("b".to_owned()),
+    };
+    assert_eq!(ready("http: 'http://a/', status: 200-299, body: ok, host: b"), By::Probe(Probe::Http(http)));
+    assert_eq!(ready("tcp: 1"), By::Probe(Probe::Tcp(1)));
+    assert_eq!(ready("path: /x"), By::Probe(Probe::Path("/x".into())));
+    assert_eq!(ready("command: [x]"), By::Probe(Probe::Command(vec!["x".to_owned()])));
+    assert_eq!(ready("fd: 3"), By::Descriptor(3));
+}
+
+#[test]
+fn groups_stand_in_place_of_those_that_the_user_has() {
+    let identity = |keys: &str| of_service(keys).identity.map(|Identity { uid, gid, groups }| (uid, gid, groups));
+    assert_eq!(identity("user: peid"), Some((3100, 1100, vec![1100, 44])));
+    assert_eq!(identity("user: peid, groups: [render, '7']"), Some((3100, 1100, vec![1100, 105, 7])));
+    assert_eq!(identity("user: peid, groups: []"), Some((3100, 1100, vec![1100])));
+    assert_eq!(identity("groups: [video]"), Some((0, 0, vec![0, 44])), "root, in that group");
+    assert_eq!(identity(""), None);
+    let why = of_service_or_note("user: peid, groups: [vidoe]").unwrap_err();
+    assert!(why.contains("x is not started: there is no group vidoe"), "{why}");
+}
+
+#[test]
+fn groups_that_cannot_be_set_are_told_of_and_the_service_runs() {
+    let facts = Facts { root: false, uid: 3200, ..facts(PASSWD) };
+    let plan = resolve(&loaded("{services: {x: {command: [a], groups: ['7']}}}"), &facts, None);
+    assert_eq!(find(&plan, "x").unwrap().identity, None);
+    let note = |note: &Note| note.level == Level::Warning && note.text.contains("x has the groups that devinit has");
+    assert!(plan.record.notes.iter().any(note), "{:?}", plan.record.notes);
+}
+
+#[test]
+fn the_config_s_umask_goes_over_the_variable() {
+    let facts = Facts { umask: Some(0o77), ..facts(PASSWD) };
+    let config = "{app: {command: [a], umask: 002}, services: {x: {command: [a]}}}";
+    let plan = resolve(&loaded(config), &facts, None);
+    let umask = |name: &str| find(&plan, name).unwrap().settings.umask;
+    assert_eq!((umask(APP), umask("x")), (Some(0o2), Some(0o77)));
+}
+
+#[test]
+fn all_output_goes_by_way_of_the_logger_but_that_of_the_main_command() {
+    let config = "{first_run: {blocks_app: true, steps: [{uv: {}}]}, hooks: {on_boot: [[h]]}, services: {x: {command: [a]}}, \
+                  app: {command: [a], page: true}}";
+    for main in [vec![], vec!["bash".to_owned()]] {
+        let plan = resolve(&loaded(config), &Facts { main, ..facts(PASSWD) }, None);
+        for service in &plan.spec.services {
+            assert_eq!(service.log, (service.name != MAIN).then_some(RAW), "{}", service.name);
+        }
+    }
+}
+
+#[test]
+fn sshd_is_told_of_a_new_config_and_beside_a_main_command_it_logs_to_a_file() {
+    let plan = |main: &[&str]| {
+        let main = main.iter().map(ToString::to_string).collect();
+        let sshd = Some(PathBuf::from("/usr/sbin/sshd"));
+        let runtime = Some(PathBuf::from("/run/devinit"));
+        let facts = Facts { main, sshd, runtime, capabilities: u64::MAX, ..facts(PASSWD) };
+        find(&resolve(&loaded("{}"), &facts, None), SSHD).unwrap().clone()
+    };
+    let (alone, beside) = (plan(&[]), plan(&["bash"]));
+    let command = ["/usr/sbin/sshd", "-D", "-e", "-f", "/run/devinit/sshd_config"];
+    assert_eq!((&alone.command[..], &beside.command[..]), (&command.map(str::to_owned)[..], &alone.command[..]));
+    assert_eq!((alone.log, alone.reload_signal), (Some(RAW), Some(1)));
+    let path = PathBuf::from("/var/log/devinit/sshd.log");
+    let file = Some(LogFile { path, size: 10 << 20, keep: 5, json: false });
+    assert_eq!(beside.log, Some(Log { output: None, file }));
+}
+
+#[test]
+fn hooks_are_for_a_boot_only_and_none_holds_up_the_app_for_ever() {
+    let plan = plan_of("{hooks: {on_boot: [[a], [b]]}, app: {command: [a]}}");
+    for name in ["on-boot-1", "on-boot-2"] {
+        let hook = find(&plan, name).unwrap();
+        assert_eq!((hook.boot_only, hook.run_limit), (true, Some(Duration::from_secs(600))));
+    }
+    assert!(find(&plan, "greeting").unwrap().boot_only);
+    assert!(!find(&plan, APP).unwrap().boot_only);
+}
+
+#[test]
+fn the_first_run_runs_again_when_what_it_depends_on_changes() {
+    let revision = |config: &str| find(&plan_of(config), FIRST_RUN).unwrap().revision.clone();
+    let known = revision("{first_run: {steps: [{uv: {}}]}}");
+    assert!(!known.is_empty());
+    assert_eq!(known, revision("{first_run: {steps: [{uv: {}}]}, app: {command: [a]}, greeting: {enabled: true}}"));
+    for other in [
+        "{first_run: {steps: [{uv: {}}, {bun: {}}]}}",
+        "{first_run: {steps: [{uv: {}}]}, proxy: none}",
+        "{first_run: {steps: [{uv: {}}]}, path: [/x]}",
+        "{first_run: {steps: [{uv: {}}]}, environment: {A: b}}",
+    ] {
+        assert_ne!(known, revision(other), "{other}");
+    }
+    let with_users = |users: &str| {
+        let config = format!("{{version: 1, users: {{{users}}}, first_run: {{steps: [{{uv: {{}}}}]}}}}");
+        find(&resolve(&written(&config), &facts(PASSWD), None), FIRST_RUN).unwrap().revision.clone()
+    };
+    let plain = with_users("peid: {uid: 3100}");
+    assert_eq!(plain, with_users("peid: {uid: 3100, password: {hash: '$6$a$b'}}"), "a password changes nothing");
+    assert_ne!(plain, with_users("other: {uid: 3200}"));
+}
+
+#[test]
+fn the_page_can_do_nothing_that_it_need_not() {
+    let page = |root: bool, capabilities: u64| {
+        let facts = Facts { root, capabilities, ..facts(PASSWD) };
+        find(&resolve(&loaded("{app: {page: true}}"), &facts, None), "page").unwrap().settings.clone()
+    };
+    let all: Vec<u32> = (0..=63).collect();
+    assert_eq!((page(true, u64::MAX).no_new_privileges, page(true, u64::MAX).dropped_capabilities), (true, all));
+    assert!(page(false, 0).no_new_privileges);
+    for (root, capabilities) in [(false, 0), (true, 0)] {
+        assert!(page(root, capabilities).dropped_capabilities.is_empty(), "it may not: {root}");
+    }
+}
+
+#[test]
+fn the_plan_tells_briefly_what_is_special_about_a_service() {
+    let plan = plan_of(
+        "{services: {a: {command: [a], restart: always, ready: {fd: 3}, log: file, nice: 5, limits: {nofile: '1:2', core: \
+         unlimited}, environment_files: [/e], finish: [f], watchdog: 30s, drop_capabilities: [ALL], policy: critical},\
+         b: {command: \"b\\n\\e[2J\", every: '0 3 * * *', timeout: 1m}, c: {command: [c], manual: true, log: prefix}, \
+         d: {command: [d], oneshot: true, restart: never, log: both, no_new_privileges: true, umask: 7}}}",
+    );
+    let text = super::text(&plan);
+    for line in [
+        "  a: a, ready by fd 3, watchdog 30s, restarted always, then f, variables from /e, nice 5, limits.core unlimited, \
+         limits.nofile 1:2, drop_capabilities ALL, log /var/log/devinit/a.log, and the container ends with it\n",
+        "  b: /bin/sh -c b ?[2J, at \"0 3 * * *\", for 1m at most, again if it fails\n",
+        "  c: c, when asked for, log with its name\n",
+        "  d: d, once, umask 007, no_new_privileges, log /var/log/devinit/d.log and the container's\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    let json = super::json(&plan);
+    let service = |name: &str| {
+        json["services"].as_array().unwrap().iter().find(|service| service["name"] == name).unwrap().clone()
+    };
+    let (a, b, c) = (service("a"), service("b"), service("c"));
+    assert_eq!((&a["when"], &b["when"]["at"], &c["when"]), (&"boot".into(), &"0 3 * * *".into(), &"asked".into()));
+    assert_eq!(a["settings"]["limits.nofile"], "1:2");
+    assert_eq!((&a["log"]["file"]["path"], &a["watchdog"]), (&"/var/log/devinit/a.log".into(), &"30s".into()));
+    assert_eq!((&b["timeout"], &a["environment_files"][0]), (&"1m".into(), &"/e".into()));
+    assert!(!json.to_string().contains("revision"));
 }

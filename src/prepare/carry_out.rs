@@ -15,28 +15,44 @@ use super::write::{self, Attributes};
 use super::{accounts, home, host_keys, keys, sshd};
 use crate::engine::spec::Spec;
 use crate::note::{Level, Note};
-use crate::plan::{Plan, SSHD, Ssh, User};
+use crate::plan::{Plan, SSHD, Ssh, User, revision};
 use crate::{paths, status};
 
 /// Where host keys go for one boot only, below the runtime folder.
 const HOST_KEYS_OF_THIS_BOOT: &str = "ssh";
 
+/// When a plan is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// At the boot.
+    Boot,
+    /// While the container runs: what its processes have written is left alone.
+    Reload,
+}
+
 /// Writes all files of a plan and returns the processes that are to run.
 #[must_use]
-pub fn carry_out(mut plan: Plan) -> Spec {
+pub fn carry_out(mut plan: Plan, occasion: Occasion) -> Spec {
     let mut notes = std::mem::take(&mut plan.record.notes);
     write_accounts(&plan, &mut notes);
-    write_keys(&plan, &mut notes);
-    if let Some(ssh) = &mut plan.ssh
-        && let Err(why) = prepare_sshd(ssh, &mut plan.record, &mut notes)
-    {
-        notes.push(Note::error(format!("no SSH: {why}")));
-        plan.record.ssh = None;
-        plan.spec.services.retain(|service| service.name != SSHD);
+    write_keys(&plan, occasion, &mut notes);
+    if let Some(ssh) = &mut plan.ssh {
+        if occasion == Occasion::Boot {
+            // One of an earlier boot would say that sshd listens before it does.
+            let _ = fs::remove_file(&ssh.wanted.pid_file);
+        }
+        match prepare_sshd(ssh, &mut plan.record, &mut notes) {
+            Ok(revision) => set_revision(&mut plan.spec, &revision),
+            Err(why) => {
+                notes.push(Note::error(format!("no SSH: {why}")));
+                plan.record.ssh = None;
+                plan.spec.services.retain(|service| service.name != SSHD);
+            }
+        }
     }
     write_sudoers(&plan, &mut notes);
     write_profile(&plan, &mut notes);
-    make_first_run_folders(&plan, &mut notes);
+    make_first_run_folders(&plan, occasion, &mut notes);
     for user in &plan.users {
         if !plan.wanted.is_empty() {
             notes.extend(home::prepare(&user.account, Path::new(home::SKELETON), &plan.passwd));
@@ -58,6 +74,25 @@ pub fn carry_out(mut plan: Plan) -> Spec {
     plan.spec
 }
 
+/// The processes that a plan would have run, as far as that can be told without writing anything.
+#[must_use]
+pub fn foresee(mut plan: Plan) -> Spec {
+    if let Some(ssh) = plan.ssh.as_mut().filter(|ssh| ssh.host_keys.is_dir()) {
+        // They are there, so this only finds them.
+        let made = find_host_keys(ssh);
+        ssh.wanted.host_keys = made.paths;
+        let content = sshd::render(&ssh.wanted);
+        set_revision(&mut plan.spec, &revision(&[content.as_bytes(), made.fingerprints.concat().as_bytes()]));
+    }
+    plan.spec
+}
+
+fn set_revision(spec: &mut Spec, revision: &str) {
+    for service in spec.services.iter_mut().filter(|service| service.name == SSHD) {
+        revision.clone_into(&mut service.revision);
+    }
+}
+
 fn write_accounts(plan: &Plan, notes: &mut Vec<Note>) {
     if plan.wanted.is_empty() {
         return;
@@ -75,9 +110,13 @@ fn write_accounts(plan: &Plan, notes: &mut Vec<Note>) {
     }
 }
 
-fn write_keys(plan: &Plan, notes: &mut Vec<Note>) {
+fn write_keys(plan: &Plan, occasion: Occasion, notes: &mut Vec<Note>) {
     let Some(folder) = &plan.keys_folder else { return };
-    for user in &plan.users {
+    // Those that were fetched are in the file; what is new is put there when they are fetched again.
+    let fetched = |user: &&User| {
+        occasion == Occasion::Reload && !user.remote.is_empty() && folder.join(&user.account.name).exists()
+    };
+    for user in plan.users.iter().filter(|user| !fetched(user)) {
         if let Err(why) = write_user_keys(folder, user, &user.keys) {
             notes.push(Note::error(format!("the keys of {} could not be written: {why}", user.account.name)));
         }
@@ -105,11 +144,9 @@ pub fn write_user_keys(folder: &Path, user: &User, keys: &[keys::Key]) -> Result
         .map_err(|error| error.to_string())
 }
 
-fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<Note>) -> Result<(), String> {
-    let runtime = ssh.config.parent().unwrap_or(Path::new(paths::RUNTIME));
-    // Keys that came with an image are everybody's. Those of a machine that is no container are its own.
-    let baked = if in_container() { Path::new("/etc/ssh") } else { ssh.host_keys.as_path() };
-    let made = host_keys::prepare(&ssh.host_keys, &runtime.join(HOST_KEYS_OF_THIS_BOOT), baked);
+/// Makes host keys and config. Returns a text that changes with what sshd reads of them at its start.
+fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<Note>) -> Result<String, String> {
+    let made = find_host_keys(ssh);
     notes.extend(made.notes);
     if made.paths.is_empty() {
         return Err("there is no host key".to_owned());
@@ -123,27 +160,40 @@ fn prepare_sshd(ssh: &mut Ssh, record: &mut status::BootRecord, notes: &mut Vec<
     ssh.wanted.host_keys = made.paths;
     // Where most sshds are built to look for it; one that wants another folder says so when it is asked.
     let _ = DirBuilder::new().mode(0o755).create("/run/sshd");
-    // One of an earlier boot would say that sshd listens before it does.
-    let _ = fs::remove_file(&ssh.wanted.pid_file);
     if let Some(folder) = ssh.log.as_ref().and_then(|log| log.parent()) {
         let _ = fs::create_dir_all(folder);
     }
-    let Err(why) = write_sshd_config(ssh) else { return Ok(()) };
-    // A broken line of the image's own config must not keep everybody out.
-    ssh.wanted.image = sshd::ImageConfig::default();
-    write_sshd_config(ssh).map_err(|why| {
-        let read_only = why.contains("privilege separation directory");
-        if read_only { format!("{why}; with a read-only root add --tmpfs /run") } else { why }
-    })?;
-    notes.push(Note::warning(format!("the image's own sshd_config is left out: {why}")));
-    Ok(())
+    let content = match write_sshd_config(ssh) {
+        Ok(content) => content,
+        Err(why) => {
+            // A broken line of the image's own config must not keep everybody out.
+            ssh.wanted.image = sshd::ImageConfig::default();
+            let content = write_sshd_config(ssh).map_err(|why| {
+                let read_only = why.contains("privilege separation directory");
+                if read_only { format!("{why}; with a read-only root add --tmpfs /run") } else { why }
+            })?;
+            notes.push(Note::warning(format!("the image's own sshd_config is left out: {why}")));
+            content
+        }
+    };
+    // The same files may hold other keys.
+    Ok(revision(&[content.as_bytes(), made.fingerprints.concat().as_bytes()]))
 }
 
-fn write_sshd_config(ssh: &Ssh) -> Result<(), String> {
+fn find_host_keys(ssh: &Ssh) -> host_keys::HostKeys {
+    let runtime = ssh.config.parent().unwrap_or(Path::new(paths::RUNTIME));
+    // Keys that came with an image are everybody's. Those of a machine that is no container are its own.
+    let baked = if in_container() { Path::new("/etc/ssh") } else { ssh.host_keys.as_path() };
+    host_keys::prepare(&ssh.host_keys, &runtime.join(HOST_KEYS_OF_THIS_BOOT), baked)
+}
+
+/// Returns what was written.
+fn write_sshd_config(ssh: &Ssh) -> Result<String, String> {
     let content = sshd::render(&ssh.wanted);
     write::write_for_this_boot(&ssh.config, content.as_bytes(), Attributes::own(0o600))
         .map_err(|error| error.to_string())?;
-    sshd::check(&ssh.program, &ssh.config).map_err(|error| error.to_string())
+    sshd::check(&ssh.program, &ssh.config).map_err(|error| error.to_string())?;
+    Ok(content)
 }
 
 /// Whether this is a container, as far as that can be told: PID 1, or the marks that the usual engines leave.
@@ -198,12 +248,14 @@ fn write_profile(plan: &Plan, notes: &mut Vec<Note>) {
 
 /// A folder for each user that may have a first run, where it leaves how it stands. What an earlier boot left there is
 /// no news.
-fn make_first_run_folders(plan: &Plan, notes: &mut Vec<Note>) {
+fn make_first_run_folders(plan: &Plan, occasion: Occasion, notes: &mut Vec<Note>) {
     let (Some(first_run), Some(runtime)) = (&plan.first_run, &plan.runtime) else { return };
     let made = own_folder(&runtime.join(paths::FIRST_RUNS), None).and_then(|()| {
         first_run.accounts.iter().try_for_each(|account| {
             let progress = paths::first_run_progress(runtime, &account.name);
-            let _ = fs::remove_file(&progress);
+            if occasion == Occasion::Boot {
+                let _ = fs::remove_file(&progress);
+            }
             own_folder(progress.parent().unwrap_or(runtime), Some(account))
         })
     });
@@ -246,7 +298,7 @@ mod tests {
                 fs::write(&progress, "{}").unwrap();
             }
             let mut notes = Vec::new();
-            make_first_run_folders(&plan(), &mut notes);
+            make_first_run_folders(&plan(), Occasion::Boot, &mut notes);
             assert_eq!(notes, []);
             let stat =
                 |path: &Path| path.symlink_metadata().map(|found| (found.uid(), found.gid(), found.mode() & 0o7777));

@@ -10,4 +10,4 @@ pub mod password;
 pub mod sshd;
 pub mod write;
 
-pub use carry_out::{carry_out, write_user_keys};
+pub use carry_out::{Occasion, carry_out, foresee, write_user_keys};

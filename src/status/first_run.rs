@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{ago, table};
+use super::ago;
+use super::table::{Cell, Look, Tone, table};
 use crate::first_run::progress::{State, TaskProgress};
 use crate::outlook::first_run::{FirstRun, RunState, StepState, command, percent, plain};
 use crate::words::clean;
@@ -13,19 +14,20 @@ const DETAIL: usize = 160;
 const WARNINGS: usize = 4;
 
 /// Writes how a first run stands; `reader` is who reads it.
-pub(super) fn write(out: &mut String, run: &FirstRun, reader: &str) {
+pub(super) fn write(out: &mut String, run: &FirstRun, reader: &str, look: Look) {
     let progress = &run.progress;
-    let state = match run.state {
-        RunState::Running => "running for ",
-        RunState::Done => "done in ",
-        RunState::Failed => "FAILED after ",
-        RunState::Interrupted => "interrupted after ",
+    let (state, tone) = match run.state {
+        RunState::Running => ("running for ", Tone::Odd),
+        RunState::Done => ("done in ", Tone::Good),
+        RunState::Failed => ("failed after ", Tone::Bad),
+        RunState::Interrupted => ("interrupted after ", Tone::Bad),
     };
+    let state = look.paint(state, tone);
     let (user, count, time) = (&progress.user, run.count(), ago(progress.elapsed_ms));
     let _ = writeln!(out, "\nfirst run for {user}: {count}, {state}{time}");
-    let rows: Vec<[String; 4]> = progress.tasks.iter().map(|task| row(run, task)).collect();
+    let rows: Vec<Vec<Cell>> = progress.tasks.iter().map(|task| row(run, task)).collect();
     if !rows.is_empty() {
-        table(out, ["STEP", "STATE", "TIME", "DETAIL"], &rows);
+        out.push_str(&table(&["STEP", "STATE", "TIME", "DETAIL"], &rows, &[2], look));
     }
     progress.tasks.iter().for_each(|task| remarks(out, task));
     if matches!(run.state, RunState::Failed | RunState::Interrupted) {
@@ -33,15 +35,19 @@ pub(super) fn write(out: &mut String, run: &FirstRun, reader: &str) {
     }
 }
 
-fn row(run: &FirstRun, task: &TaskProgress) -> [String; 4] {
-    let state = match run.step(task) {
-        StepState::Failed if task.optional => "failed",
-        StepState::Failed => "FAILED",
-        other => other.word(),
+fn row(run: &FirstRun, task: &TaskProgress) -> Vec<Cell> {
+    let state = run.step(task);
+    let tone = match state {
+        StepState::Done => Tone::Good,
+        StepState::Running | StepState::Retrying => Tone::Odd,
+        StepState::Failed if task.optional => Tone::Odd,
+        StepState::Failed | StepState::Interrupted => Tone::Bad,
+        StepState::Waiting | StepState::Skipped => Tone::Dim,
     };
     let end = task.ended_ms.unwrap_or(run.progress.elapsed_ms);
     let time = task.begun_ms.map_or_else(|| "-".to_owned(), |begun| ago(end.saturating_sub(begun)));
-    [plain(&task.name), state.to_owned(), time, clean(&detail(run, task), DETAIL)]
+    let detail = clean(&detail(run, task), DETAIL);
+    vec![plain(&task.name).into(), Cell::of(state.word(), tone), time.into(), detail.into()]
 }
 
 fn detail(run: &FirstRun, task: &TaskProgress) -> String {
@@ -60,6 +66,7 @@ fn detail(run: &FirstRun, task: &TaskProgress) -> String {
             let again = wait.map(|wait| format!("again in {}: ", ago(wait))).unwrap_or_default();
             format!("{again}{}", error())
         }
+        StepState::Failed if task.optional => format!("optional: {}", error()),
         StepState::Failed => error(),
         StepState::Waiting if !task.needs.is_empty() => format!("for {}", task.needs.join(", ")),
         StepState::Waiting | StepState::Skipped | StepState::Interrupted => summary(),
@@ -85,7 +92,7 @@ mod tests {
 
     fn text(run: &FirstRun, reader: &str) -> String {
         let mut out = String::new();
-        write(&mut out, run, reader);
+        write(&mut out, run, reader, Look::default());
         out
     }
 
@@ -106,12 +113,12 @@ mod tests {
         codex.hint = Some("see whether the mirror is up to date".to_owned());
         codex.log = Some("/home/peid/codex.log".to_owned());
         insta::assert_snapshot!(text(&run, "root").trim_start(), @r"
-        first run for peid: 2 of 4 done, FAILED after 2m05s
+        first run for peid: 2 of 4 done, failed after 2m05s
 
         STEP     STATE    TIME   DETAIL
         uv       done     -      0.12.5, as before
         node     done     13s    node lts
-        codex    FAILED   2m00s  the checksum is wrong
+        codex    failed   2m00s  the checksum is wrong
         codex.x  skipped  -
           codex: hint: see whether the mirror is up to date
           codex: log: /home/peid/codex.log

@@ -52,6 +52,32 @@ pub fn accept(listener: &OwnedFd) -> io::Result<OwnedFd> {
     own(check(fd.into())?)
 }
 
+/// Closes every descriptor of this process but the first three and these.
+pub fn close_all_but(kept: &[RawFd]) {
+    let mut kept: Vec<RawFd> = kept.iter().copied().filter(|fd| *fd > 2).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept {
+        close_range(first, fd.saturating_sub(1));
+        first = fd.saturating_add(1);
+    }
+    close_range(first, RawFd::MAX);
+}
+
+fn close_range(first: RawFd, last: RawFd) {
+    if first > last {
+        return;
+    }
+    // SAFETY: takes numbers only; who calls this owns all descriptors and uses none of those any more.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } != 0 {
+        // Kernels before 5.9, and some sandboxes.
+        for fd in first..=last.min(4096) {
+            // SAFETY: as above; what is not open is an error without consequences.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
 /// Makes `target` refer to what `source` does.
 ///
 /// # Errors

@@ -7,9 +7,15 @@
 
 mod children;
 mod descriptors;
+mod entry;
 mod execute;
+mod init;
+mod memory;
 mod rights;
+mod settings;
 mod signals;
+mod time;
+mod unwinding;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -18,9 +24,14 @@ use nix::libc;
 
 pub use children::*;
 pub use descriptors::*;
+pub use entry::*;
 pub use execute::*;
+pub use init::*;
+pub use memory::*;
 pub use rights::*;
+pub use settings::*;
 pub use signals::*;
+pub use time::*;
 
 /// A process id.
 pub type Pid = i32;

@@ -11,7 +11,8 @@ use nix::unistd::{Pid as NixPid, geteuid};
 
 use super::{Fork, check, exit_now, fork};
 
-/// Gives up root for good, in a child.
+/// Gives up root for good, in a child. Until it executes a program nobody but root can look into its memory, which is a
+/// copy of the parent's.
 ///
 /// # Errors
 /// Those of setgroups(2), setgid(2), setuid(2). The process must not go on then.
@@ -19,6 +20,8 @@ pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
     // SAFETY: the kernel reads `groups.len()` ids from a slice that is that long. Raw calls, because libc's wrappers
     // differ in how they treat threads, and there are none here.
     unsafe {
+        // Before the change: the kernel does it with the change, unless `fs.suid_dumpable` says otherwise.
+        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
         check(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
         check(libc::syscall(libc::SYS_setgid, gid))?;
         check(libc::syscall(libc::SYS_setuid, uid))?;
@@ -80,13 +83,18 @@ pub fn as_user(uid: u32, gid: u32, groups: &[u32], work: &mut dyn FnMut() -> i32
 /// # Errors
 /// Those of prctl(2), which has none for these arguments.
 pub fn keep_to_itself() -> io::Result<()> {
+    close_with_exec();
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }.into()).map(drop)
+}
+
+/// Sees to it that no descriptor but the first three goes along to a program that this process executes.
+pub fn close_with_exec() {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
     // SAFETY: takes numbers only. Kernels before 5.11 and some sandboxes do not have it.
     if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) } != 0 {
         close_one_by_one_with_exec();
     }
-    // SAFETY: takes numbers only.
-    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }.into()).map(drop)
 }
 
 fn close_one_by_one_with_exec() {

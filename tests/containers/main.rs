@@ -25,6 +25,7 @@ mod page;
 mod reaping;
 mod rescue;
 mod restart;
+mod services;
 mod ssh;
 mod stop;
 mod terminal;

@@ -180,12 +180,14 @@ impl Check<'_> {
 
     /// A user by name or number, as whom something runs.
     fn account(&mut self, user: Option<&String>, place: &Place) {
-        let Some(user) = user else { return };
-        let number = !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit());
-        let known = if number { user.parse().is_ok_and(|id: u32| id != NO_ID) } else { Name::of(user) != Name::Bad };
-        if !known {
+        if user.is_some_and(|user| !is_name_or_id(user)) {
             self.error(place, "expected the name or the number of a user");
         }
+    }
+
+    /// Whether all that was written here fits, so that something can be said to be missing.
+    fn is_complete(&self, place: &Place) -> bool {
+        self.tree.get(&place.0).is_some_and(|node| !node.has_pruned())
     }
 
     /// An entry of a list, counted as it was written: what did not fit is no longer there.
@@ -203,6 +205,12 @@ impl Check<'_> {
             self.field(Path::new(folder), &self.item(&place, index));
         }
     }
+}
+
+/// Whether this can be a user or a group, by name or number.
+fn is_name_or_id(text: &str) -> bool {
+    let number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if number { text.parse().is_ok_and(|id: u32| id != NO_ID) } else { Name::of(text) != Name::Bad }
 }
 
 /// The host (and port) of a URL with this scheme; none if it has another, or no host, or blanks.

@@ -54,6 +54,8 @@ fn paths_are_absolute_wherever_they_stand() {
         ("services: {a: {command: x, directory: d}}", "1:39 `services.a.directory`"),
         ("app: {directory: app}", "1:18 `app.directory`"),
         ("app: {ready: {path: app.sock}}", "1:21 `app.ready.path`"),
+        ("app: {environment_files: [x.env]}", "1:27 `app.environment_files[0]`"),
+        ("app: {log: {to: file, path: app.log}}", "1:29 `app.log.path`"),
     ] {
         bad(text, &format!("{place}: expected an absolute path"));
     }

@@ -10,12 +10,22 @@ use super::{Fault, Path, Reader, live};
 impl<'a> Reader<'a> {
     /// One of these, as a word or as the key of a mapping.
     pub(super) fn choice<'de, V: Visitor<'de>>(self, variants: &[&str], visitor: V) -> Result<V::Value, Fault> {
-        match &self.node.value {
-            Value::Scalar(scalar) if variants.contains(&scalar.text.as_str()) => {
-                visitor.visit_enum(Word(&scalar.text)).map_err(|fault| self.fault(fault))
+        match self.chosen(variants, &visitor)? {
+            Chosen::Word(word) => visitor.visit_enum(Word(word)).map_err(|fault| self.fault(fault)),
+            Chosen::Entry(name, entry) => {
+                let path = Path::Key { parent: self.path, name, mark: entry.key };
+                visitor
+                    .visit_enum(Choice { name, value: Reader { node: &entry.node, path: &path } })
+                    .map_err(|fault| fault.at(self.path, entry.key, self.node))
             }
+        }
+    }
+
+    fn chosen(&self, variants: &[&str], visitor: &dyn Expected) -> Result<Chosen<'a>, Fault> {
+        match &self.node.value {
+            Value::Scalar(scalar) if variants.contains(&scalar.text.as_str()) => Ok(Chosen::Word(&scalar.text)),
             // The enums that are mappings say so in their `expecting`; the others are words.
-            Value::Scalar(scalar) => Err(match (&visitor as &dyn Expected).to_string() {
+            Value::Scalar(scalar) => Err(match visitor.to_string() {
                 text if text.starts_with("enum ") => self.fault(Fault::not_one_of(&scalar.text, variants)),
                 text => match nearest(&scalar.text, variants) {
                     Some(name) => self.expected(text).hint(format!("did you mean `{name}: …`?")),
@@ -24,15 +34,11 @@ impl<'a> Reader<'a> {
             }),
             Value::Map(map) => {
                 let entries = live(Some(map));
-                let (name, entry) = match entries.as_slice() {
-                    [] => return Err(self.expected(format_args!("one of {}", quoted_list(variants)))),
-                    [only] => *only,
-                    [_, second, ..] => return Err(self.too_many(&entries, *second, variants)),
-                };
-                let path = Path::Key { parent: self.path, name, mark: entry.key };
-                visitor
-                    .visit_enum(Choice { name, value: Reader { node: &entry.node, path: &path } })
-                    .map_err(|fault| fault.at(self.path, entry.key, self.node))
+                match entries.as_slice() {
+                    [] => Err(self.expected(format_args!("one of {}", quoted_list(variants)))),
+                    [(name, entry)] => Ok(Chosen::Entry(name, entry)),
+                    [_, second, ..] => Err(self.too_many(&entries, *second, variants)),
+                }
             }
             _ => Err(self.expected(format_args!("one of {}", quoted_list(variants)))),
         }
@@ -51,6 +57,12 @@ impl<'a> Reader<'a> {
             _ => self.one_too_many(second.0, second.1),
         }
     }
+}
+
+/// What stands where an enum is wanted.
+enum Chosen<'a> {
+    Word(&'a str),
+    Entry(&'a str, &'a Entry),
 }
 
 /// An enum that is written as a word.

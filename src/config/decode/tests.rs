@@ -44,6 +44,26 @@ fn text_stays_as_it_was_written() {
 }
 
 #[test]
+fn numbers_may_be_negative_where_that_means_something() {
+    for (text, number) in [("-20", -20), ("0", 0), ("19", 19)] {
+        assert_eq!(config(&format!("app: {{nice: {text}}}")).app.unwrap().nice, Some(number));
+    }
+}
+
+#[test]
+fn plain_numbers_are_taken_where_text_may_be_one() {
+    let app = config(
+        "app: {umask: 022, groups: [44], limits: {nofile: 1024}, log: {to: file, size: 4096}, ready: {status: 200}}",
+    )
+    .app
+    .unwrap();
+    assert_eq!(app.umask.as_deref(), Some("022"));
+    assert_eq!(app.groups.as_deref(), Some(&["44".to_owned()][..]));
+    assert_eq!(app.limits["nofile"], "1024");
+    assert_eq!(app.ready.unwrap().status.as_deref(), Some("200"));
+}
+
+#[test]
 fn every_kind_of_setting_is_read() {
     let config = config(
         "version: 1\n\
@@ -120,8 +140,9 @@ fn type_errors_say_what_was_expected_and_found() {
         ),
         ("app: {restart: true}", "1:16 `app.restart`: expected one of `never`, `on-failure`, `always`"),
         ("app: {restart: {never: 1}}", "1:24 `app.restart.never`: expected a word and not a mapping"),
-        ("services: {x: {user: a}}", "1:12 `services.x`: `command` is missing"),
-        ("services: {x: }", "1:12 `services.x`: `command` is missing"),
+        ("app: {nice: low}", "1:13 `app.nice`: expected a whole number, found text"),
+        ("app: {nice: 010}", "1:13 `app.nice`: expected a whole number, found a number"),
+        ("app: {nice: 99999999999}", "1:13 `app.nice`: expected a whole number, found a number"),
     ] {
         assert_eq!(error(text), expected, "{text}");
     }
@@ -170,7 +191,7 @@ fn everything_that_is_wrong_is_reported_once_in_order_and_the_rest_is_read() {
     assert_eq!(places, ["1:1", "3:12", "3:20", "5:7", "5:29", "7:16", "7:20"], "{errors:#?}");
     let config = config.unwrap();
     assert_eq!(config.users["a"].home.as_deref(), Some(std::path::Path::new("/h")));
-    assert!(config.services.is_empty());
+    assert_eq!(config.services["s"].command, None);
 }
 
 #[test]

@@ -137,7 +137,11 @@ impl Machine {
             State::Launching { then } => then,
             _ => None,
         };
-        slot.last_end = Some(end.clone());
+        // "Killed by SIGTERM" alone would leave people wondering by whom.
+        slot.last_end = Some(match slot.fault.take().filter(|_| then == Some(Then::Fail)) {
+            Some(fault) => format!("{fault}, {end}"),
+            None => end.to_string(),
+        });
         slot.succeeded = false;
         let finish = slot.service.finish.is_some() && !matches!(end, End::NotExecuted(..)) && !over;
         if finish {
@@ -193,7 +197,9 @@ impl Machine {
             Outcome::Retry => {
                 slot.failures = slot.failures.saturating_add(1);
                 let pause = pause_after(slot.failures, &slot.service.backoff);
-                slot.enter(State::BackingOff { until: later(now, pause) }, now);
+                // Who has run for longer than the pause is missed, and hurts nobody by coming again at once.
+                let until = later(slot.started.unwrap_or(now), pause).max(later(now, LEAST_PAUSE));
+                slot.enter(State::BackingOff { until }, now);
                 Some(Next::Restart(pause))
             }
             Outcome::NextTime { succeeded: false } => {
@@ -237,6 +243,7 @@ impl Machine {
                 let oneshot = slot.service.kind == Kind::Oneshot;
                 let why = if oneshot { Report::RunTimeout(id, took) } else { Report::NotReady(id, took) };
                 actions.push(Action::Report(why));
+                slot.fault = Some(if oneshot { "ran for too long" } else { "not ready in time" });
                 self.stop(id, Then::Fail, now, actions);
             }
             State::Starting { look, .. } if look.is_due(now) => {
@@ -250,7 +257,7 @@ impl Machine {
     }
 }
 
-/// The pause after this many failures in a row.
+/// The pause after this many failures in a row: from one start to the next.
 #[must_use]
 pub fn pause_after(failures: u32, backoff: &Backoff) -> Duration {
     let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);

@@ -155,8 +155,14 @@ impl Machine {
     /// probe, a finish command. It has not been told of its end.
     #[must_use]
     pub fn knows(&self, pid: Pid) -> bool {
-        let of = |slot: &Slot| [slot.pid(), slot.finisher(), slot.probe()].contains(&Some(pid));
-        self.slots.iter().any(of)
+        self.owner_of(pid).is_some()
+    }
+
+    /// The service that this process belongs to, if [`Machine::knows`] it.
+    #[must_use]
+    pub fn owner_of(&self, pid: Pid) -> Option<&Service> {
+        let of = |slot: &&Slot| [slot.pid(), slot.finisher(), slot.probe()].contains(&Some(pid));
+        self.slots.iter().find(of).map(|slot| &slot.service)
     }
 
     /// The service that this process is the main process of; one that is removed has a name still.
@@ -180,6 +186,15 @@ impl Machine {
         self.order.iter().filter_map(|id| self.slots.get(*id))
     }
 
+    /// How long it is until a service that backs off is started again.
+    #[must_use]
+    pub fn pause_left(&self, id: Id, now: Instant) -> Option<Duration> {
+        match self.slots.get(id)?.state {
+            State::BackingOff { until } => Some(until.saturating_duration_since(now)),
+            _ => None,
+        }
+    }
+
     /// A service's place by its name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {
@@ -192,19 +207,26 @@ impl Machine {
         self.shutdown.is_some()
     }
 
+    /// How far the boot is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match (self.begun, &self.shutdown) {
+            (_, Some(_)) => Phase::Stopping,
+            (true, None) => Phase::Running,
+            (false, None) => Phase::Preparing,
+        }
+    }
+
     /// What can be told to anyone. Of a reload and of log files the machine knows nothing.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         Snapshot {
             schema: 1,
-            phase: match (self.begun, &self.shutdown) {
-                (_, Some(_)) => Phase::Stopping,
-                (true, None) => Phase::Running,
-                (false, None) => Phase::Preparing,
-            },
+            phase: self.phase(),
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             uptime_ms: millis(now.saturating_duration_since(self.born)),
             services: self.visible().map(|slot| self.status(slot, now)).collect(),
+            more: 0,
             reload: None,
         }
     }

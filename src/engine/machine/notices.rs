@@ -12,6 +12,9 @@ use crate::engine::spec::{By, Kind};
 /// A watchdog that is looked at so late was not looked at because nobody ran: the whole container was frozen, or the
 /// machine was out of breath. That is no fault of the service's.
 const STOOD_STILL: Duration = Duration::from_secs(1);
+/// One that is looked at this late may have been frozen for most of its time, and gets it anew, but only once: on a machine
+/// that is always out of breath a service that hangs has to be found, too.
+const LATE: Duration = Duration::from_millis(50);
 
 impl Machine {
     /// A service said something. Words of one that has no process are nobody's.
@@ -39,6 +42,7 @@ impl Machine {
 
     fn heard_from(&mut self, id: Id, now: Instant) {
         let Some(slot) = self.slots.get_mut(id) else { return };
+        slot.spared = false;
         let next = slot.alive_by(now);
         if let State::Ready { alive_by, .. } = &mut slot.state {
             *alive_by = next;
@@ -52,8 +56,15 @@ impl Machine {
             let State::Ready { alive_by: Some(alive_by), .. } = slot.state else { continue };
             let Some(late) = now.checked_duration_since(alive_by) else { continue };
             match slot.alive_every {
-                Some(every) if late < STOOD_STILL => self.not_alive(id, every, now, actions),
-                _ => self.heard_from(id, now),
+                Some(every) if late < if slot.spared { STOOD_STILL } else { LATE } => {
+                    self.not_alive(id, every, now, actions);
+                }
+                _ => {
+                    self.heard_from(id, now);
+                    if let Some(slot) = self.slots.get_mut(id) {
+                        slot.spared = true;
+                    }
+                }
             }
         }
     }
@@ -61,6 +72,9 @@ impl Machine {
     /// SIGABRT rather than its stop signal: it may not hear that one any more, and leaves a core where one is wanted.
     fn not_alive(&mut self, id: Id, silence: Duration, now: Instant, actions: &mut Vec<Action>) {
         actions.push(Action::Report(Report::NotAlive(id, silence)));
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.fault = Some("not alive");
+        }
         self.end_by(id, Some(SIGABRT), Then::Fail, now, actions);
     }
 }

@@ -27,11 +27,13 @@ impl Machine {
         }
         slot.text = None;
         slot.alive_every = slot.service.watchdog;
+        slot.spared = false;
         if let Some(due) = recurring::after_start(&slot.service.when, now) {
             slot.due = due;
         }
         slot.unanswered = slot.unanswered.saturating_add(1);
         slot.enter(State::Launching { then: None }, now);
+        slot.started = Some(now);
         actions.push(Action::Launch(id));
     }
 

@@ -1,5 +1,6 @@
 //! Whom TLS trusts.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use super::local;
 pub(super) fn config(files: &[PathBuf]) -> Result<TlsConfig, Failure> {
     let mut roots = rustls_native_certs::load_native_certs().certs;
     if roots.is_empty() {
-        roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec();
+        roots = mozillas();
     }
     for file in files {
         roots.extend(read(file)?);
@@ -29,6 +30,24 @@ pub(super) fn config(files: &[PathBuf]) -> Result<TlsConfig, Failure> {
         .root_certs(RootCerts::from(roots))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build())
+}
+
+/// Mozilla's certificates in DER, one after the other, compressed by build.rs.
+const MOZILLAS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/certificates.z"));
+
+fn mozillas() -> Vec<CertificateDer<'static>> {
+    let mut all = Vec::new();
+    // Nothing but the build has written them, so they can be read.
+    let _ = flate2::read::ZlibDecoder::new(MOZILLAS).read_to_end(&mut all);
+    let mut rest = all.as_slice();
+    // Each is a SEQUENCE (0x30) whose length takes the two bytes after 0x82: it is from 256 to 65535.
+    std::iter::from_fn(|| {
+        let [0x30, 0x82, high, low, ..] = *rest else { return None };
+        let (certificate, others) = rest.split_at_checked(4 + usize::from(u16::from_be_bytes([high, low])))?;
+        rest = others;
+        Some(CertificateDer::from(certificate.to_vec()))
+    })
+    .collect()
 }
 
 /// What is to be done about a file that is none of certificates.
@@ -75,6 +94,15 @@ fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_certificate_of_mozillas_can_be_trusted() {
+        let mut store = RootCertStore::empty();
+        for certificate in mozillas() {
+            store.add(certificate).unwrap();
+        }
+        assert!(store.len() > 100, "{}", store.len());
+    }
 
     #[test]
     fn a_file_without_certificates_is_named() {

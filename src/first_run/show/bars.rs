@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::changes::{Change, Changes};
 use super::{text, write};
 use crate::first_run::progress::{Progress, State, TaskProgress};
-use crate::words::{bytes, span};
+use crate::words::{bytes, columns_of, span};
 
 /// The least time between two drawings of the same lines, in milliseconds.
 const FRAME: u64 = 100;
@@ -259,12 +259,4 @@ fn counts(progress: &Progress) -> String {
     }
     let _ = write!(line, "  {}", span(Duration::from_millis(progress.elapsed_ms)));
     line
-}
-
-/// How many columns a character takes up, or more: of what is not known to be narrow, two.
-fn columns_of(character: char) -> usize {
-    match character {
-        '\0'..'\u{1100}' | '–' | '…' | '█' | '░' => 1,
-        _ => 2,
-    }
 }

@@ -67,6 +67,12 @@ pub fn groups_of(group: &[u8], name: &str, gid: u32) -> Vec<u32> {
     gids
 }
 
+/// The id of a group by its name.
+#[must_use]
+pub fn gid_of(group: &[u8], name: &str) -> Option<u32> {
+    Table::parse(group).group(name).map(|group| group.gid)
+}
+
 pub(super) fn entry(passwd: &Table, row: usize) -> Option<Entry> {
     let user = passwd.user_at(row)?;
     let path = |field| PathBuf::from(OsStr::from_bytes(passwd.field(row, field)));

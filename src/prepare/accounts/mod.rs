@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-pub use files::{Database, Entry, groups_of, lookup};
+pub use files::{Database, Entry, gid_of, groups_of, lookup};
 pub use reconcile::reconcile;
 
 use crate::config::model::OnCollision;

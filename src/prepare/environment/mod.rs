@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::keys::CONSUMED;
 use crate::engine::spawn::DEFAULT_PATH;
+use crate::sorted;
 
 pub use profile::{HomeTools, Profile, profile_snippet, root_snippet};
 pub use users::{EnvUser, FromEnvironment, users_from_environment};
@@ -61,7 +62,7 @@ pub fn for_services(environment: &Environment, consumed: &[String]) -> Environme
 
 fn keep(environment: &Environment, wanted: impl Fn(&str, &str) -> bool) -> Environment {
     let kept = environment.iter().filter(|(name, value)| wanted(name, value));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    sorted::map(kept.map(|(name, value)| (name.clone(), value.clone())))
 }
 
 fn is_consumed(name: &str) -> bool {

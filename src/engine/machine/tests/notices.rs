@@ -73,6 +73,7 @@ fn a_service_that_stops_to_say_that_it_is_alive_is_ended_and_started_again() {
     assert_eq!(stage.pass(seconds(5)), ["SIGKILL to group of app"]);
     stage.exits("app", 0);
     assert_eq!(stage.reports.last(), Some(&Report::Ended(0, End::Code(0), Next::Restart(millis(250)))), "a failure");
+    assert_eq!(stage.status("app").last_end.as_deref(), Some("not alive, exit code 0"));
 }
 
 #[test]
@@ -130,6 +131,21 @@ fn nobody_is_blamed_for_the_time_in_which_the_whole_container_was_frozen() {
     assert!(stage.play(Event::Tick).is_empty());
     assert!(stage.pass(millis(9999)).is_empty());
     assert_eq!(stage.pass(millis(1)), ["SIGABRT to app"], "but it is looked at again");
+}
+
+#[test]
+fn a_freeze_that_ends_just_after_a_watchdog_was_due_is_not_held_against_the_service() {
+    let mut stage = Stage::of([watched()]);
+    for _ in 0..3 {
+        stage.now += millis(10_400);
+        assert!(stage.play(Event::Tick).is_empty());
+        assert!(stage.pass(millis(5000)).is_empty());
+        assert!(stage.says("app", Notice::Alive).is_empty());
+    }
+    for expected in [&[][..], &["SIGABRT to app"]] {
+        stage.now += millis(10_400);
+        assert_eq!(stage.play(Event::Tick), expected, "but where all is always late it is overlooked only once");
+    }
 }
 
 #[test]

@@ -113,6 +113,10 @@ fn a_service_that_is_not_ready_in_time_is_stopped_and_counts_as_failed() {
     assert_eq!(stage.state("app"), ServiceState::Stopping);
     assert!(stage.exits("app", 0).is_empty());
     assert!(matches!(stage.reports.last(), Some(Report::Ended(0, _, Next::Restart(pause))) if *pause == millis(250)));
+    assert_eq!(stage.status("app").last_end.as_deref(), Some("not ready in time, exit code 0"));
+    stage.pass(millis(250));
+    stage.exits("app", 3);
+    assert_eq!(stage.status("app").last_end.as_deref(), Some("exit code 3"), "nobody had asked it to");
 }
 
 #[test]

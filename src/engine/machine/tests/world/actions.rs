@@ -228,7 +228,7 @@ impl World {
                 assert_eq!(pause, expected.min(longest), "{id} is not restarted with growing pauses");
                 assert!(record.last_pause.is_none_or(|last| last <= pause) && pause <= longest);
                 record.last_pause = Some(pause);
-                record.not_before = Some(later(now, pause));
+                record.not_before = Some(later(record.last_start.unwrap_or(now), pause).max(now));
                 record.called = true;
             }
             Report::Ended(id, _, Next::Later) => self.records[id].last_pause = None,

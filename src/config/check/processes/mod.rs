@@ -1,11 +1,17 @@
 //! What runs: the sections `hooks`, `services`, `app` and `shutdown`.
 
+mod log;
+mod ready;
+mod settings;
+mod times;
+
 use std::time::Duration;
 
-use super::super::model::{App, Hooks, Process, Ready, Stop};
+use super::super::model::{App, Backoff, Hooks, Process, Stop};
 use super::super::problem::{nearest, quoted_list};
 use super::super::signal::signal_number;
-use super::{Check, Place, circles, host_of};
+use super::{Check, Place, circles};
+use crate::engine::spec;
 
 /// How long `docker stop` waits before it kills, unless it is told otherwise.
 const DOCKER_STOP: Duration = Duration::from_secs(10);
@@ -28,16 +34,18 @@ impl Check<'_> {
         for (name, service) in &self.config.services {
             let place = services.key(name);
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            if RESERVED.contains(&name.as_str()) {
+            let hook = name.strip_prefix("on-boot-").is_some_and(|number| number.parse::<u32>().is_ok());
+            if RESERVED.contains(&name.as_str()) || hook {
                 self.misnamed(&place, "devinit itself has something of this name")
-                    .hint(format!("{} are taken", quoted_list(&RESERVED)));
+                    .hint(format!("{} and `on-boot-1`, `on-boot-2` … are taken", quoted_list(&RESERVED)));
             } else if name.is_empty() || name.len() > 64 || name.starts_with(['-', '.']) || !name.bytes().all(fits) {
                 self.misnamed(&place, "not a name for a service: up to 64 letters, digits, `-`, `_` and `.`");
             }
-            self.process(&service.process(), &place);
-            if service.command.is_none() && self.whole {
+            if service.command.is_none() && self.is_complete(&place) {
                 self.error(&place, "`command` is missing");
             }
+            self.process(&service.process(), &place, service.manual);
+            self.times(service, &place);
         }
         let names: Vec<&str> = self.config.services.keys().map(String::as_str).collect();
         let after = self.config.services.values().map(|service| service.after.as_slice());
@@ -46,12 +54,13 @@ impl Check<'_> {
             let place = services.key(first).key("after");
             self.error(&place, format!("these wait for each other: {}", circle.join(" → ")));
         }
+        self.log_files();
     }
 
     pub(super) fn app(&mut self, app: &App) {
         let place = Place::of(&["app"]);
         let App { command, port, page, .. } = app;
-        self.process(&app.process(), &place);
+        self.process(&app.process(), &place, false);
         self.port(port.0, &place.key("port"));
         let ssh = &self.config.ssh;
         if ssh.enabled && (command.is_some() || *page) && port.0 == ssh.port {
@@ -59,23 +68,44 @@ impl Check<'_> {
         }
     }
 
-    /// What every process can be told.
-    fn process(&mut self, process: &Process<'_>, place: &Place) {
+    /// What every process can be told. `manual`: it is started only when someone asks for it.
+    fn process(&mut self, process: &Process<'_>, place: &Place, manual: bool) {
         if let Some(command) = process.command {
             self.command(command, &place.key("command"));
         }
         self.account(process.user.as_ref(), &place.key("user"));
+        self.groups(process.groups.as_deref().unwrap_or_default(), &place.key("groups"));
         self.absolute_if_any(process.directory.as_ref(), &place.key("directory"));
         self.environment(process.environment, &place.key("environment"));
-        self.after(process.after, &place.key("after"));
+        for (index, path) in process.environment_files.iter().enumerate() {
+            self.absolute(path, &self.item(&place.key("environment_files"), index));
+        }
+        self.after(process.after, manual, &place.key("after"));
+        self.backoff(process.backoff, &place.key("backoff"));
         self.ready(process.ready.as_ref(), &place.key("ready"));
+        if process.watchdog.is_some_and(|watchdog| watchdog.is_zero()) {
+            self.error(&place.key("watchdog"), "nothing can say that often that it is alive")
+                .hint("leave it out for no watchdog");
+        }
         self.stop(process.stop, &place.key("stop"));
+        if let Some(finish) = process.finish {
+            self.command(finish, &place.key("finish"));
+        }
+        self.log(process.log, &place.key("log"));
+        self.settings(process, place);
     }
 
-    fn after(&mut self, after: &[String], place: &Place) {
+    fn after(&mut self, after: &[String], manual: bool, place: &Place) {
         let config = self.config;
         for (index, name) in after.iter().enumerate() {
-            if config.services.contains_key(name) || !self.whole {
+            if let Some(service) = config.services.get(name) {
+                // Who starts a service by hand starts with it what it waits for.
+                if !manual {
+                    self.waits_for(name, service, &self.item(place, index));
+                }
+                continue;
+            }
+            if !self.whole {
                 continue;
             }
             let known: Vec<&str> = config.services.keys().map(String::as_str).collect();
@@ -89,27 +119,21 @@ impl Check<'_> {
         }
     }
 
-    fn ready(&mut self, ready: Option<&Ready>, place: &Place) {
-        let Some(Ready { http, tcp, path, command, timeout, .. }) = ready else { return };
-        let given = [http.is_some(), tcp.is_some(), path.is_some(), command.is_some()];
-        match given.iter().filter(|given| **given).count() {
-            1 => {}
-            0 if !self.whole => {}
-            _ => _ = self.error(place, "expected exactly one of `http`, `tcp`, `path` and `command`"),
+    fn backoff(&mut self, backoff: &Backoff, place: &Place) {
+        let usual = spec::Backoff::default();
+        if backoff.first.is_some_and(|first| first.is_zero()) {
+            self.error(&place.key("first"), "without a pause it would be started again and again at full speed");
         }
-        if http.as_ref().is_some_and(|url| host_of(url, "http://").is_none()) {
-            self.error(&place.key("http"), "expected a URL that begins with `http://`")
-                .hint("it is asked for inside the container, as in `http://127.0.0.1:27015/`");
+        if backoff.stable.is_some_and(|stable| stable.is_zero()) {
+            self.error(&place.key("stable"), "nothing has recovered in no time");
         }
-        if let Some(port) = tcp {
-            self.port(*port, &place.key("tcp"));
-        }
-        self.absolute_if_any(path.as_ref(), &place.key("path"));
-        if let Some(command) = command {
-            self.command(command, &place.key("command"));
-        }
-        if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            self.error(&place.key("timeout"), "nothing is ready in no time");
+        if backoff.first.unwrap_or(usual.first) > backoff.longest.unwrap_or(usual.longest) {
+            let (key, message) = match (backoff.first, backoff.longest) {
+                (Some(_), None) => ("first", "longer than the longest pause, which is 30s without `longest`"),
+                (None, _) => ("longest", "shorter than the first pause, which is 250ms without `first`"),
+                (Some(_), Some(_)) => ("longest", "shorter than the first pause"),
+            };
+            self.error(&place.key(key), message);
         }
     }
 
@@ -141,21 +165,6 @@ mod tests {
         bad("ssh: {port: 27015}\napp: {page: true}", "2:1 `app.port`: sshd has this port");
         good("ssh: {enabled: false}\napp: {command: x, port: 22}");
         good("app: {port: 22}");
-    }
-
-    #[test]
-    fn ready_is_exactly_one_probe() {
-        let one = "expected exactly one of `http`, `tcp`, `path` and `command`";
-        bad("app: {ready: {}}", &format!("1:7 `app.ready`: {one}"));
-        bad("app: {ready: {timeout: 1m}}", &format!("1:7 `app.ready`: {one}"));
-        bad("services: {a: {command: x, ready: {tcp: 1, path: /x}}}", &format!("1:28 `services.a.ready`: {one}"));
-        bad("app: {ready: {tcp: 1, timeout: 0s}}", "1:32 `app.ready.timeout`: nothing is ready in no time");
-        good("app: {ready: {http: \"http://127.0.0.1:27015/api\", timeout: 30m}}");
-        for url in
-            ["https://127.0.0.1/", "127.0.0.1:27015", "http://", "http:///x", "http://a b/", "\"http://a/\\r\\nX: y\""]
-        {
-            bad(&format!("app:\n  ready:\n    http: {url}"), "3:11 `app.ready.http`: expected a URL");
-        }
     }
 
     #[test]
@@ -194,11 +203,43 @@ mod tests {
 
     #[test]
     fn services_have_names_of_their_own_that_can_name_a_file() {
-        for name in ["sshd", "app", "main", "page"] {
+        for name in ["sshd", "app", "main", "page", "on-boot-2"] {
             bad(&format!("services: {{{name}: {{command: x}}}}"), &format!("1:12 `services.{name}`: devinit itself"));
         }
         for name in ["../x", "a b", ".a", "-a", "''", "a/b"] {
             bad(&format!("services: {{{name}: {{command: x}}}}"), "1:12 `services.");
         }
+    }
+    #[test]
+    fn a_service_without_a_command_is_told_whatever_else_is_wrong() {
+        let missing = "1:12 `services.x`: `command` is missing";
+        bad("services: {x: {user: a}}", missing);
+        bad("services: {x: }", missing);
+        bad("services: {x: {finish: y}}", missing);
+        let both = found("services: {x: {user: a}, y: {comand: z}}");
+        assert_eq!(both.len(), 2, "{both:?}");
+        assert!(both[1].contains("unknown key `comand`"), "{both:?}");
+        bad("services: {x: {command: {}}}", "1:16 `services.x.command`: expected a list");
+    }
+
+    #[test]
+    fn what_is_run_or_read_beside_the_process_is_looked_at_too() {
+        bad("app: {finish: ''}", "1:15 `app.finish`: an empty command");
+        bad("app: {environment_files: [/a, b]}", "1:31 `app.environment_files[1]`: expected an absolute path");
+        bad("app: {watchdog: 0s}", "1:17 `app.watchdog`: nothing can say that often");
+        good("app: {finish: [x], environment_files: [/a], watchdog: 30s, user: peid, ready: {notify: true}}");
+    }
+
+    #[test]
+    fn pauses_grow() {
+        good("app: {backoff: {first: 1s, longest: 1s, stable: 1m, give_up_after: 0}}");
+        bad("app: {backoff: {first: 0s}}", "1:24 `app.backoff.first`: without a pause");
+        bad("app: {backoff: {stable: 0s}}", "1:25 `app.backoff.stable`: nothing has recovered");
+        bad("app: {backoff: {first: 2s, longest: 1s}}", "1:37 `app.backoff.longest`: shorter than the first pause");
+        bad(
+            "app: {backoff: {longest: 1ms}}",
+            "1:26 `app.backoff.longest`: shorter than the first pause, which is 250ms",
+        );
+        bad("app: {backoff: {first: 1m}}", "1:24 `app.backoff.first`: longer than the longest pause, which is 30s");
     }
 }

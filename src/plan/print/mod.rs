@@ -1,16 +1,16 @@
 //! A plan for people and for programs. Neither shows a password, a key, or the value of a variable other than PATH.
 
+mod service;
+
 use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::Plan;
-use crate::engine::spec::{By, Kind, Service};
 use crate::note::{LONGEST_NOTE, Level};
-use crate::probe::{Http, Probe};
 use crate::words::clean;
-use crate::{config::duration, fetch, paths, secret};
+use crate::{config::duration, fetch, paths};
 
 /// The longest PATH that is shown, in characters.
 const LONGEST_PATH: usize = 4096;
@@ -26,45 +26,10 @@ pub fn json(plan: &Plan) -> Value {
         "files": files(plan).iter().map(|(path, what)| json!({"path": path, "what": what})).collect::<Vec<_>>(),
         "path": plan.paths,
         "first_run": plan.first_run.as_ref().map(|first_run| json!({"user": first_run.user, "steps": first_run.steps})),
-        "services": plan.spec.services.iter().map(service_json).collect::<Vec<_>>(),
+        "services": plan.spec.services.iter().map(service::json).collect::<Vec<_>>(),
         "shutdown": duration::format(plan.spec.shutdown),
         "notes": plan.record.notes,
     })
-}
-
-fn service_json(service: &Service) -> Value {
-    json!({
-        "name": service.name,
-        "kind": service.kind,
-        "critical": service.critical,
-        "command": service.command.iter().map(|word| without_secrets(word, service)).collect::<Vec<_>>(),
-        "variables": service.environment.keys().collect::<Vec<_>>(),
-        "directory": service.directory,
-        "uid": service.identity.as_ref().map(|identity| identity.uid),
-        "after": service.after,
-        "settled": service.settled,
-        "stands_in_for": service.stands_in_for,
-        "ready": service.ready.as_ref().map(|ready| ready_json(&ready.by, service)),
-        "restart": service.restart,
-        "stop": {"signal": service.stop_signal, "timeout": duration::format(service.stop_timeout)},
-    })
-}
-
-fn ready_json(by: &By, service: &Service) -> Value {
-    let By::Probe(probe) = by else { return json!(by) };
-    json!(match probe {
-        Probe::Http(http) => Probe::Http(Http { url: without_secrets(&http.url, service), ..http.clone() }),
-        Probe::Command(words) => Probe::Command(words.iter().map(|word| without_secrets(word, service)).collect()),
-        Probe::Tcp(_) | Probe::Path(_) => probe.clone(),
-    })
-}
-
-/// A text with `${NAME}` again where the config had it, if that variable is a secret by its name.
-fn without_secrets(text: &str, service: &Service) -> String {
-    let secret = |name: &str| secret::is_by_name(name) || name.to_ascii_uppercase().contains("PROXY");
-    // One of a few characters is no secret, and would be found everywhere.
-    let secrets = service.environment.iter().filter(|(name, value)| value.len() >= 4 && secret(name));
-    secrets.fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("${{{name}}}")))
 }
 
 /// The files that the boot writes, and what each is for.
@@ -122,7 +87,7 @@ pub fn text(plan: &Plan) -> String {
     if let Some(first_run) = &plan.first_run {
         section(&format!("first run for {}", first_run.user), first_run.steps.clone());
     }
-    section("processes", plan.spec.services.iter().map(service_line).collect());
+    section("processes", plan.spec.services.iter().map(service::line).collect());
     let notes = plan.record.notes.iter().map(|note| {
         let text = clean(&note.text, LONGEST_NOTE);
         match note.level {
@@ -133,27 +98,6 @@ pub fn text(plan: &Plan) -> String {
     });
     section("notes", notes.collect());
     out
-}
-
-fn service_line(service: &Service) -> String {
-    let mut line = format!("{}: {}", service.name, without_secrets(&service.command.join(" "), service));
-    if let Some(identity) = &service.identity {
-        let _ = write!(line, " (uid {})", identity.uid);
-    }
-    let waits: Vec<_> = service.after.iter().chain(&service.settled).map(String::as_str).collect();
-    if !waits.is_empty() {
-        let _ = write!(line, ", after {}", waits.join(", "));
-    }
-    if let Some(other) = &service.stands_in_for {
-        let _ = write!(line, ", while {other} does not run");
-    }
-    if service.kind == Kind::Oneshot {
-        line.push_str(", once");
-    }
-    if service.critical {
-        line.push_str(", and the container ends with it");
-    }
-    line
 }
 
 #[cfg(test)]

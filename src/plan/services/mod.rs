@@ -1,18 +1,23 @@
 //! The processes of the plan: what runs, as whom, in which order, with which probe.
 
+mod configured;
+mod identity;
+mod log;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::first_run::{self, Tools};
+use super::first_run::Tools;
+use super::revision::{revision, section};
 use super::{Facts, Ssh};
+use crate::config::capabilities;
 use crate::config::model::{self, BaseEntrypoint, Config};
-use crate::config::signal::signal_number;
-use crate::engine::spec::{Backoff, By, Identity, Kind, Readiness, Restart, STOP_TIMEOUT, Service, Settings};
+use crate::engine::spec::{Backoff, By, Identity, Kind, Log, LogFile, Readiness, Restart, Service, Settings};
 use crate::note::Note;
 use crate::paths;
-use crate::prepare::accounts::{Database, groups_of, lookup};
-use crate::probe::{Http, Probe};
+use crate::prepare::accounts::Database;
+use crate::probe::Probe;
 
 /// The name of the service that the app, or the main command, is.
 pub const APP: &str = "app";
@@ -25,11 +30,15 @@ pub const FIRST_RUN: &str = "first-run";
 
 /// How long the first run may take to end: it can be ended at any instant, and goes on the next time.
 const STOP_FIRST_RUN: Duration = Duration::from_secs(3);
+/// How long a hook may run: one that hangs does not hold up the app for ever.
+const HOOK_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Where these are in the order of stopping: the app first, sshd last.
 const STOP_APP: u8 = 0;
 const STOP_SERVICES: u8 = 1;
 const STOP_SSHD: u8 = 2;
-const SIGTERM: i32 = 15;
+const SIGHUP: i32 = 1;
+/// The capability without which no other can be dropped for good.
+const CAP_SETPCAP: u64 = 1 << 8;
 /// For what has to come again whatever happens.
 const NEVER_GIVEN_UP: Backoff = Backoff {
     first: Duration::from_millis(250),
@@ -41,7 +50,12 @@ const NEVER_GIVEN_UP: Backoff = Backoff {
 const NOBODY: Identity = Identity { uid: 65534, gid: 65534, groups: Vec::new() };
 
 fn service(name: &str, kind: Kind, command: Vec<String>, environment: &BTreeMap<String, String>) -> Service {
-    Service { environment: environment.clone(), stop_order: STOP_SERVICES, ..Service::new(name, kind, command) }
+    Service {
+        environment: environment.clone(),
+        stop_order: STOP_SERVICES,
+        log: Some(log::RAW),
+        ..Service::new(name, kind, command)
+    }
 }
 
 /// The main command of the command line, if there is one: in the foreground, and the container ends with it.
@@ -58,6 +72,8 @@ pub fn main_command(
         // It may take what the shutdown allows; there is no config that says less.
         stop_timeout: Duration::from_secs(3600),
         critical: true,
+        // Its output is the terminal, or a pipe of whoever started the container: nothing stands between.
+        log: None,
         ..service(MAIN, Kind::Daemon, chained(command.to_vec(), entrypoint), environment)
     })
 }
@@ -90,11 +106,11 @@ pub struct Ground<'a> {
 
 impl Ground<'_> {
     /// All processes, in the order of the plan.
-    pub fn services(&self, ssh: Option<&Ssh>, fetch_keys: bool, notes: &mut Vec<Note>) -> Vec<Service> {
+    pub fn services(&self, ssh: Option<&Ssh>, fetch_keys: Option<String>, notes: &mut Vec<Note>) -> Vec<Service> {
         let mut all = Vec::new();
         all.extend(ssh.map(|ssh| self.sshd(ssh)));
-        if fetch_keys {
-            all.push(self.fetch_keys());
+        if let Some(local_keys) = fetch_keys {
+            all.push(self.fetch_keys(&local_keys));
         }
         let hooks = if self.rescue { Vec::new() } else { self.hooks() };
         let settled: Vec<String> = hooks.last().map(|hook| hook.name.clone()).into_iter().collect();
@@ -121,7 +137,7 @@ impl Ground<'_> {
         }
         if self.config.greeting.enabled && self.facts.main.is_empty() {
             let settled = ssh.map(|_| SSHD.to_owned()).into_iter().collect();
-            all.push(Service { settled, ..self.own("greeting", &["greet", "--boot"]) });
+            all.push(Service { settled, boot_only: true, ..self.own("greeting", &["greet", "--boot"]) });
         }
         all
     }
@@ -134,8 +150,11 @@ impl Ground<'_> {
     }
 
     /// It makes the plan again, so it sees what the boot saw: the variables that hold keys, and the same config.
-    fn fetch_keys(&self) -> Service {
-        self.like_the_boot(self.own("fetch-keys", &["internal", "fetch-keys"]))
+    /// It writes the keys that are known already along with those that it fetches.
+    fn fetch_keys(&self, local_keys: &str) -> Service {
+        let users = self.config.users.iter().map(|(name, user)| (name, &user.authorized_keys)).collect::<Vec<_>>();
+        let fetch_keys = self.like_the_boot(self.own("fetch-keys", &["internal", "fetch-keys"]));
+        Service { revision: revision(&[&section(&users), local_keys.as_bytes()]), ..fetch_keys }
     }
 
     /// It makes the plan again as well.
@@ -153,7 +172,14 @@ impl Ground<'_> {
             return None;
         }
         let first_run = self.like_the_boot(self.own(FIRST_RUN, &["first-run", "--boot"]));
-        Some(Service { stop_timeout: STOP_FIRST_RUN, ..first_run })
+        // A new password or key is no reason to look through the steps again.
+        let who =
+            |(name, user): (_, &model::User)| (name, user.uid, user.gid, user.home.clone(), user.uid_from.clone());
+        let users: Vec<_> = self.config.users.iter().map(who).collect();
+        let Config { proxy, environment, path, .. } = self.config;
+        let sections = [section(wanted), section(proxy), section(environment), section(path), section(&users)];
+        let revision = revision(&sections.each_ref().map(Vec::as_slice));
+        Some(Service { stop_timeout: STOP_FIRST_RUN, revision, ..first_run })
     }
 
     /// With the config and the whole environment that the boot has.
@@ -167,11 +193,11 @@ impl Ground<'_> {
 
     fn sshd(&self, ssh: &Ssh) -> Service {
         let text = |path: &Path| path.to_string_lossy().into_owned();
-        let mut command = vec![text(&ssh.program), "-D".to_owned(), "-f".to_owned(), text(&ssh.config)];
-        match &ssh.log {
-            Some(log) => command.extend(["-E".to_owned(), text(log)]),
-            None => command.push("-e".to_owned()),
-        }
+        let command = ["-D", "-e", "-f"].map(str::to_owned);
+        let command = std::iter::once(text(&ssh.program)).chain(command).chain([text(&ssh.config)]).collect();
+        // Beside a main command it would write into the output of that.
+        let file = ssh.log.as_ref().map(|path| LogFile { path: path.clone(), ..log::usual_file(SSHD) });
+        let log = file.map_or(log::RAW, |file| Log { output: None, file: Some(file) });
         let path = self.environment.get("PATH").map(|path| ("PATH".to_owned(), path.clone()));
         Service {
             environment: path.into_iter().collect(),
@@ -180,61 +206,23 @@ impl Ground<'_> {
             backoff: NEVER_GIVEN_UP,
             stop_order: STOP_SSHD,
             ready: Some(Readiness { by: By::Probe(Probe::Path(ssh.wanted.pid_file.clone())), timeout: None }),
+            log: Some(log),
+            // Sessions live on: sshd reads its config again. What changes is known when that is written.
+            reload_signal: Some(SIGHUP),
             ..service(SSHD, Kind::Daemon, command, &BTreeMap::new())
         }
     }
 
-    /// The hooks, each after the one before has ended, well or not.
+    /// The hooks, each after the one before has ended, well or not, or has taken too long.
     fn hooks(&self) -> Vec<Service> {
         let mut hooks: Vec<Service> = Vec::new();
         for (number, command) in (1..).zip(&self.config.hooks.on_boot) {
             let settled = hooks.last().map(|hook| hook.name.clone()).into_iter().collect();
             let name = format!("on-boot-{number}");
-            hooks.push(Service { settled, ..service(&name, Kind::Oneshot, argv(command), self.environment) });
+            let hook = service(&name, Kind::Oneshot, argv(command), self.environment);
+            hooks.push(Service { settled, run_limit: Some(HOOK_LIMIT), boot_only: true, ..hook });
         }
         hooks
-    }
-
-    fn service(&self, name: &str, wanted: &model::Service, notes: &mut Vec<Note>) -> Option<Service> {
-        let base = service(name, Kind::Daemon, argv(wanted.command.as_ref()?), self.environment);
-        self.as_user(
-            Service {
-                directory: wanted.directory.clone(),
-                after: wanted.after.clone(),
-                restart: restart(wanted.restart),
-                ready: wanted.ready.as_ref().and_then(readiness),
-                stop_signal: stop_signal(&wanted.stop),
-                stop_timeout: wanted.stop.timeout.unwrap_or(STOP_TIMEOUT),
-                ..base
-            },
-            wanted.user.as_deref(),
-            &wanted.environment,
-            notes,
-        )
-    }
-
-    fn app(&self, notes: &mut Vec<Note>) -> Option<Service> {
-        let app = self.config.app.as_ref()?;
-        let command = chained(argv(app.command.as_ref()?), self.config.base_entrypoint);
-        let policy = app.policy.unwrap_or(if app.page { model::Policy::Degraded } else { model::Policy::Critical });
-        let usual = Readiness { by: By::Probe(Probe::Tcp(app.port.0)), timeout: None };
-        self.as_user(
-            Service {
-                directory: app.directory.clone(),
-                after: app.after.clone(),
-                restart: restart(app.restart),
-                ready: Some(app.ready.as_ref().and_then(readiness).unwrap_or(usual)),
-                gets_signals: true,
-                stop_order: STOP_APP,
-                stop_signal: stop_signal(&app.stop),
-                stop_timeout: app.stop.timeout.unwrap_or(STOP_TIMEOUT),
-                critical: policy == model::Policy::Critical,
-                ..service(APP, Kind::Daemon, command, self.environment)
-            },
-            app.user.as_deref(),
-            &app.environment,
-            notes,
-        )
     }
 
     /// The status page, which fills in for the app.
@@ -248,6 +236,10 @@ impl Ground<'_> {
         page.environment = BTreeMap::new();
         page.directory = Some(PathBuf::from("/"));
         page.identity = self.facts.root.then_some(NOBODY);
+        page.settings.no_new_privileges = true;
+        if self.facts.root && self.facts.capabilities & CAP_SETPCAP != 0 {
+            page.settings.dropped_capabilities = capabilities::ALL.collect();
+        }
         page.kind = Kind::Daemon;
         page.restart = Restart::Always;
         page.backoff = NEVER_GIVEN_UP;
@@ -256,74 +248,9 @@ impl Ground<'_> {
         Some(page)
     }
 
-    /// Makes a service run as a user, with that user's HOME, and with its own variables over all others. Nothing is
-    /// started as the wrong user: where the right one cannot be had, there is a note and no service.
-    fn as_user(
-        &self,
-        mut service: Service,
-        user: Option<&str>,
-        variables: &BTreeMap<String, String>,
-        notes: &mut Vec<Note>,
-    ) -> Option<Service> {
-        service.settings = self.settings();
-        match user.map(|user| self.identify(user)) {
-            None => service.environment = self.own_environment(),
-            Some(Ok((identity, of_user))) => {
-                service.environment = self.with_tools(identity.uid);
-                service.identity = self.facts.root.then_some(identity);
-                service.environment.extend(of_user);
-            }
-            Some(Err(why)) => {
-                notes.push(Note::error(format!("{} is not started: {why}", service.name)));
-                return None;
-            }
-        }
-        service.environment.extend(variables.clone());
-        Some(service)
-    }
-
     /// What every process of the user's begins with.
     fn settings(&self) -> Settings {
         Settings { umask: self.facts.umask, ..Settings::default() }
-    }
-
-    /// The environment of what runs as devinit itself does.
-    fn own_environment(&self) -> BTreeMap<String, String> {
-        self.with_tools(self.facts.uid)
-    }
-
-    /// The environment, with the tools of the user of this id, if any, in front of PATH.
-    fn with_tools(&self, uid: u32) -> BTreeMap<String, String> {
-        let mut environment = self.environment.clone();
-        let passwd = self.database.passwd.as_deref().unwrap_or_default();
-        let own = |name: &str| lookup(passwd, name).is_some_and(|entry| entry.uid == uid);
-        if let Some((_, folders)) = self.tools.iter().find(|(name, _)| own(name)) {
-            environment.insert("PATH".to_owned(), first_run::path(folders, self.environment));
-        }
-        environment
-    }
-
-    fn identify(&self, user: &str) -> Result<(Identity, [(String, String); 4]), String> {
-        let passwd = self.database.passwd.as_deref().unwrap_or_default();
-        let Some(entry) = lookup(passwd, user) else {
-            let uid: u32 = user.parse().map_err(|_| format!("there is no user {user}; add it to users"))?;
-            // A number without an account is fine: as in `docker run --user`.
-            let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-            let variables = [pair("HOME", "/"), pair("USER", user), pair("LOGNAME", user), pair("SHELL", "/bin/sh")];
-            return Ok((Identity { uid, gid: uid, groups: vec![uid] }, variables));
-        };
-        if !self.facts.root && entry.uid != self.facts.uid {
-            return Err(format!("devinit runs as uid {} and cannot become {user}", self.facts.uid));
-        }
-        let groups = groups_of(self.database.group.as_deref().unwrap_or_default(), &entry.name, entry.gid);
-        let pair = |name: &str, value: String| (name.to_owned(), value);
-        let variables = [
-            pair("HOME", entry.home.to_string_lossy().into_owned()),
-            pair("USER", entry.name.clone()),
-            pair("LOGNAME", entry.name.clone()),
-            pair("SHELL", entry.shell.to_string_lossy().into_owned()),
-        ];
-        Ok((Identity { uid: entry.uid, gid: entry.gid, groups }, variables))
     }
 }
 
@@ -332,29 +259,4 @@ fn argv(command: &model::Command) -> Vec<String> {
         model::Command::Argv(words) => words.clone(),
         model::Command::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
     }
-}
-
-fn restart(wanted: model::Restart) -> Restart {
-    match wanted {
-        model::Restart::Never => Restart::Never,
-        model::Restart::OnFailure => Restart::OnFailure,
-        model::Restart::Always => Restart::Always,
-    }
-}
-
-/// The check has seen to it that the name is known.
-fn stop_signal(stop: &model::Stop) -> i32 {
-    stop.signal.as_deref().and_then(signal_number).unwrap_or(SIGTERM)
-}
-
-/// The check has seen to it that there is exactly one.
-fn readiness(ready: &model::Ready) -> Option<Readiness> {
-    let probe = match ready {
-        model::Ready { http: Some(url), .. } => Probe::Http(Http { url: url.clone(), ..Http::default() }),
-        model::Ready { tcp: Some(port), .. } => Probe::Tcp(*port),
-        model::Ready { path: Some(path), .. } => Probe::Path(path.clone()),
-        model::Ready { command: Some(command), .. } => Probe::Command(argv(command)),
-        _ => return None,
-    };
-    Some(Readiness { by: By::Probe(probe), timeout: ready.timeout })
 }
