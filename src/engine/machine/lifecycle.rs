@@ -152,6 +152,11 @@ impl Machine {
         if self.shutdown.is_some() {
             self.decide_code(id, &end);
         }
+        if let Some(slot) = self.slots.get_mut(id)
+            && let Some(successor) = slot.successor.take()
+        {
+            slot.define(successor);
+        }
         if !finish {
             self.conclude(id, &end, then, false, now, actions);
         }
@@ -212,11 +217,6 @@ impl Machine {
         if ends_container {
             let reason = format!("{} ended ({end})", slot.service.name);
             return self.begin_shutdown(reason, Some(end.code()), None, now, actions);
-        }
-        match (slot.successor.take(), outcome) {
-            (Some(successor), Outcome::Asked(_)) => slot.define(successor),
-            (Some(successor), _) => slot.turn_into(successor, now),
-            (None, _) => {}
         }
         if outcome == Outcome::Asked(Then::Anew) {
             slot.begin(now);

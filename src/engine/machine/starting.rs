@@ -39,7 +39,6 @@ impl Machine {
 
     fn may_start(&self, slot: &Slot, now: Instant) -> bool {
         matches!(slot.state, State::Waiting)
-            && !slot.removed
             && self.waits_for(slot).next().is_none()
             && slot.service.stands_in_for.as_ref().is_none_or(|name| self.is_missing(name, now))
     }

@@ -107,7 +107,10 @@ fn a_service_can_say_that_it_is_not_well() {
     for mut stage in [Stage::of([watched()]), Stage::of([ready_by(By::Notify, None)])] {
         assert_eq!(stage.says("app", Notice::Trigger), ["SIGABRT to app"]);
         assert_eq!(stage.reports, [Report::NotAlive(0, Duration::ZERO)]);
+        stage.stop("app");
         assert!(stage.says("app", Notice::Trigger).is_empty(), "it is heard once");
+        stage.exits("app", 0);
+        assert_eq!(stage.state("app"), ServiceState::Stopped, "the last request counts");
     }
 }
 

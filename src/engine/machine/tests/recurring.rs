@@ -59,6 +59,8 @@ fn nothing_runs_again_and_again_without_any_pause() {
     let mut stage = Stage::of([every(Duration::ZERO)]);
     assert!(stage.exits("task", 0).is_empty());
     assert_eq!(stage.pass(seconds(1)), ["launch task"]);
+    assert!(stage.pass(millis(2500)).is_empty());
+    assert_eq!(stage.reports, [Report::StillRuns(0), Report::StillRuns(0)]);
 }
 
 #[test]
@@ -117,6 +119,12 @@ fn others_can_count_on_a_task_whose_last_run_was_a_success() {
     assert_eq!(stage.status("a").waits_for, ["task"]);
     stage.pass(seconds(60));
     assert_eq!(stage.exits("task", 0), ["launch a"]);
+    stage.exits("a", 1);
+    assert_eq!(stage.pass(millis(250)), ["SIGKILL to group of a", "launch a"]);
+    stage.pass(seconds(60));
+    stage.exits("task", 1);
+    stage.exits("a", 1);
+    assert!(stage.pass(seconds(1)).is_empty(), "the last run, not any run");
 }
 
 #[test]

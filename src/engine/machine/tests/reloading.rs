@@ -189,6 +189,15 @@ fn what_is_for_requests_only_from_now_on_has_no_next_time_and_no_next_attempt() 
 }
 
 #[test]
+fn the_container_does_not_end_with_what_is_not_critical_any_more() {
+    let mut stage = Stage::of([app().finished()]);
+    stage.exits("app", 3);
+    assert!(stage.reload([Service { critical: false, ..app() }.when(When::Asked).finished()]).is_empty());
+    assert!(stage.exits("finish of app", 0).is_empty());
+    assert!(!stage.machine.stopping());
+}
+
+#[test]
 fn what_only_reads_something_else_gets_a_signal() {
     let with = |revision: &str| Service {
         revision: revision.to_owned(),
