@@ -123,6 +123,11 @@ pub fn run<'a>(start: Start<'a>, command_mode: bool, runtime: Option<&'a Path>) 
     }
     engine.drain();
     // Only now: the first process need not wait for it, and starts meanwhile.
+    if runtime.is_none() && !command_mode {
+        warn!(
+            "there is no folder to write to in /run or /tmp, so devinit status, health and stop cannot work: add --tmpfs /run"
+        );
+    }
     engine.control = runtime.and_then(|folder| {
         let server = Server::listen(folder);
         server.inspect_err(|error| warn!("no control socket in {}: {error}", folder.display())).ok()
@@ -268,6 +273,9 @@ impl Engine<'_> {
                 sys::reap(pid);
                 continue;
             }
+            if let Some(id) = self.machine.place_of(pid) {
+                self.hear_out(id);
+            }
             let service = self.machine.service_of(pid);
             let leaves_group = service.is_some_and(|service| service.kind != Kind::Oneshot);
             if let Some(failure) = self.machine.owner_of(pid).and_then(|owner| self.launcher.failure(pid, owner)) {
@@ -353,8 +361,6 @@ impl Engine<'_> {
     }
 
     fn launch(&mut self, id: Id) {
-        // With what an earlier process may still say there.
-        self.channels.retain(|(of, _)| *of != id);
         let Some(service) = self.machine.service(id) else { return };
         let (socket, pipe) = match self.make_channels(service) {
             Ok(channels) => channels,
@@ -368,11 +374,14 @@ impl Engine<'_> {
             notify_socket: socket.as_ref().and_then(Channel::path),
             notify_descriptor: pipe.as_ref().map(|(_, end, number)| (end.as_fd(), *number)),
         };
-        self.events.push_back(match self.launcher.launch(service, attachments) {
-            Ok(pid) => Event::Launched(id, pid),
-            Err(error) => Event::NotLaunched(id, error.to_string()),
-        });
-        self.channels.extend(socket.into_iter().chain(pipe.map(|(channel, ..)| channel)).map(|channel| (id, channel)));
+        match self.launcher.launch(service, attachments) {
+            Ok(pid) => {
+                self.events.push_back(Event::Launched(id, pid));
+                let channels = socket.into_iter().chain(pipe.map(|(channel, ..)| channel));
+                self.channels.extend(channels.map(|channel| (id, channel)));
+            }
+            Err(error) => self.events.push_back(Event::NotLaunched(id, error.to_string())),
+        }
     }
 
     /// What a service says something over, if it does: a socket, and a pipe with its other end and the number of that.
@@ -406,6 +415,17 @@ impl Engine<'_> {
             let heard = channel.hear();
             events.extend(heard.iter().flatten().map(|notice| Event::Notified(*id, notice.clone())));
             heard.is_some()
+        });
+    }
+
+    /// Takes in what a service has said last, whose process has ended: that counts, and nobody has anything to add.
+    fn hear_out(&mut self, id: Id) {
+        let events = &mut self.events;
+        self.channels.retain(|(of, channel)| {
+            if *of == id {
+                events.extend(channel.hear().into_iter().flatten().map(|notice| Event::Notified(id, notice)));
+            }
+            *of != id
         });
     }
 
