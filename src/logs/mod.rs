@@ -170,7 +170,9 @@ fn why(place: &Place, error: &io::Error) -> String {
             "cannot read the log of {} in {path}: only root and the service's user can read it: try sudo",
             place.service
         ),
-        io::ErrorKind::NotFound => format!("{} has not printed anything yet: there is no {path}", place.service),
+        io::ErrorKind::NotFound => {
+            format!("{} has not printed anything yet, or it cannot be written: there is no {path}", place.service)
+        }
         _ => format!("cannot read the log of {} in {path}: {error}", place.service),
     }
 }

@@ -168,7 +168,13 @@ impl Machine {
     /// The service that this process is the main process of; one that is removed has a name still.
     #[must_use]
     pub fn service_of(&self, pid: Pid) -> Option<&Service> {
-        self.slots.iter().find(|slot| slot.pid() == Some(pid)).map(|slot| &slot.service)
+        self.service(self.place_of(pid)?)
+    }
+
+    /// The place of the service that this process is the main process of.
+    #[must_use]
+    pub fn place_of(&self, pid: Pid) -> Option<Id> {
+        self.slots.iter().position(|slot| slot.pid() == Some(pid))
     }
 
     /// A service by its place: as it runs, or is to be launched.

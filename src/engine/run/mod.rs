@@ -124,6 +124,11 @@ pub fn run<'a>(start: Start<'a>, command_mode: bool, runtime: Option<&'a Path>) 
     }
     engine.drain();
     // Only now: the first process need not wait for it, and starts meanwhile.
+    if runtime.is_none() && !command_mode {
+        warn!(
+            "there is no folder to write to in /run or /tmp, so devinit status, health and stop cannot work: add --tmpfs /run"
+        );
+    }
     engine.control = runtime.and_then(|folder| {
         let server = Server::listen(folder);
         server.inspect_err(|error| warn!("no control socket in {}: {error}", folder.display())).ok()
@@ -270,6 +275,9 @@ impl Engine<'_> {
                 // An orphan, of which there may be thousands: nobody waits for it.
                 sys::reap(pid);
                 continue;
+            }
+            if let Some(id) = self.machine.place_of(pid) {
+                self.hear_out(id);
             }
             let service = self.machine.service_of(pid);
             let leaves_group = service.is_some_and(|service| service.kind != Kind::Oneshot);

@@ -16,8 +16,6 @@ use crate::sys;
 
 impl Engine<'_> {
     pub(super) fn launch(&mut self, id: Id) {
-        // With what an earlier process may still say there.
-        self.channels.retain(|(of, ..)| *of != id);
         let Some(service) = self.machine.service(id) else { return };
         let (socket, pipe) = match self.make_channels(service) {
             Ok(channels) => channels,
@@ -31,12 +29,14 @@ impl Engine<'_> {
             notify_socket: socket.as_ref().and_then(Channel::path),
             notify_descriptor: pipe.as_ref().map(|(_, end, number)| (end.as_fd(), *number)),
         };
-        self.events.push_back(match self.launcher.launch(service, attachments) {
-            Ok(pid) => Event::Launched(id, pid),
-            Err(error) => Event::NotLaunched(id, error.to_string()),
-        });
-        let channels = socket.into_iter().chain(pipe.map(|(channel, ..)| channel));
-        self.channels.extend(channels.map(|channel| (id, channel, Pace::default())));
+        match self.launcher.launch(service, attachments) {
+            Ok(pid) => {
+                self.events.push_back(Event::Launched(id, pid));
+                let channels = socket.into_iter().chain(pipe.map(|(channel, ..)| channel));
+                self.channels.extend(channels.map(|channel| (id, channel, Pace::default())));
+            }
+            Err(error) => self.events.push_back(Event::NotLaunched(id, error.to_string())),
+        }
     }
 
     /// What a service says something over, if it does: a socket, and a pipe with its other end and the number of that.
@@ -72,6 +72,17 @@ impl Engine<'_> {
             let heard = channel.hear();
             events.extend(heard.iter().flatten().map(|notice| Event::Notified(*id, notice.clone())));
             heard.is_some()
+        });
+    }
+
+    /// Takes in what a service has said last, whose process has ended: that counts, and nobody has anything to add.
+    pub(super) fn hear_out(&mut self, id: Id) {
+        let events = &mut self.events;
+        self.channels.retain(|(of, channel, _)| {
+            if *of == id {
+                events.extend(channel.hear().into_iter().flatten().map(|notice| Event::Notified(id, notice)));
+            }
+            *of != id
         });
     }
 

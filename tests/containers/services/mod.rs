@@ -1,5 +1,6 @@
 //! Services beside sshd and the app: their order, readiness, ends, logs and settings, and how they are steered.
 
+mod adversity;
 mod control;
 mod exhaustion;
 mod lifecycle;

@@ -201,6 +201,17 @@ impl Container {
         self.ended_by(|| Output::of(&mut docker(["stop", &self.name])).success())
     }
 
+    /// `docker pause`: whether all of it is frozen, which may not succeed while it is busy.
+    pub fn pause(&self) -> bool {
+        Output::of(&mut docker(["pause", &self.name])).code == 0
+    }
+
+    /// `docker unpause`.
+    #[track_caller]
+    pub fn resume(&self) {
+        Output::of(&mut docker(["unpause", &self.name])).success();
+    }
+
     /// `docker kill --signal`.
     #[track_caller]
     pub fn kill(&self, signal: &str) {
