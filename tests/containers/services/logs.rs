@@ -51,7 +51,10 @@ fn a_logger_that_is_killed_takes_no_service_along_and_loses_next_to_nothing() {
     let pid = container.pid_of("^sh -c for i|^/bin/sh -c for i").unwrap();
     for _ in 0..5 {
         std::thread::sleep(std::time::Duration::from_millis(300));
-        container.sh("kill -9 $(pgrep -f '^devinit: logger' || pgrep -x 'devinit: logger')");
+        // The next one is there a second after the one before, at the latest.
+        wait_for("a logger", seconds(10), || {
+            (container.exec(["pkill", "-9", "-x", "devinit: logger"]).code == 0).then_some(())
+        });
     }
     wait_for("the end", seconds(30), || {
         container.sh("tail -n 1 /var/log/devinit/noisy.log").ends_with("end 0").then_some(())

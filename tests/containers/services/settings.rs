@@ -31,11 +31,12 @@ fn a_service_has_the_identity_and_the_resources_that_it_was_given() {
     has("Umask: 0027");
     has("NoNewPrivs: 1");
     assert_eq!(
-        container.sh(
-            "cd /proc/$(pgrep -x sleep); readlink cwd; cat oom_score_adj; ps -o ni= -p $(pgrep -x sleep) | tr -d ' '"
-        ),
-        "/tmp\n300\n5"
+        container.sh("cat /proc/$(pgrep -x sleep)/oom_score_adj; ps -o ni= -p $(pgrep -x sleep) | tr -d ' '"),
+        "300\n5"
     );
+    // Not even root sees this of another user's process without CAP_SYS_PTRACE.
+    let folder = ["sh", "-c", "readlink /proc/$(pgrep -x sleep)/cwd"];
+    assert_eq!(container.exec_as("games", folder).success(), "/tmp");
     let limits = container.sh("cat /proc/$(pgrep -x sleep)/limits");
     for limit in
         ["Max open files 512 1024 files", "Max core file size 0 0 bytes", "Max locked memory 1048576 1048576 bytes"]
