@@ -216,6 +216,5 @@ class Bare(Peer):
 
 
 def devinit_as_init() -> Init:
-    config = FOLDER.parent / "init.yaml"
-    config.write_text(json.dumps(without_the_rest()))
-    return Init("devinit", str(HOME / "devinit"), "boot", "--config", str(config), "--")
+    # As an image's ENTRYPOINT has it, and like its peers with nothing to prepare.
+    return Init("devinit", str(HOME / "devinit"), "--")
