@@ -39,6 +39,13 @@ A config that cannot be used is shown as `devinit check` shows it, and nothing i
 devinit runs as.
 
 Exit code 0: done, also where nothing changed. 1: the config cannot be used, or refused. 2: no devinit answers.";
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  devinit logs app -n 100   the last hundred lines of one
+  devinit logs -f           of all, in the order of their times, and what comes
+  devinit logs --json       as lines of JSON
+
+A log can be read by root and by the service's user. Exit code 0; 1 if one cannot be read, or for a name that no service has.";
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   source <(devinit completions bash)
@@ -74,9 +81,8 @@ pub enum Command {
     /// Read the config again, show what changed, and touch only that
     #[command(after_help = RELOAD_CODES)]
     Reload(Reload),
-    /// What services have printed: its last lines, and with -f what comes
-    ///
-    /// Exit code 1 if it cannot be read, or if there is no such service.
+    /// What services have printed: the last lines, and with -f what comes
+    #[command(after_help = LOGS_EXAMPLES)]
     Logs(Logs),
     /// Check configs; exit code 0 when they are right, 1 when not
     Check(Check),
@@ -256,6 +262,7 @@ pub struct Reload {
 #[derive(Debug, Args)]
 pub struct Logs {
     /// The services, as `status` lists them; without one all of them
+    #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
     /// Go on with what is printed from now on, until Ctrl-C
     #[arg(short, long)]

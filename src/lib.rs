@@ -33,4 +33,5 @@ pub mod secret;
 pub mod sorted;
 pub mod status;
 pub mod sys;
+pub mod trust;
 pub mod words;

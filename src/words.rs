@@ -27,6 +27,22 @@ pub fn hidden(character: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// JSON with its hidden characters written as `\uXXXX`, which means the same and does nothing to a terminal.
+#[must_use]
+pub fn harmless_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !hidden(character) {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text
+}
+
 /// How many columns of a terminal a character takes up, or more: of what is not known to be narrow, two.
 #[must_use]
 pub fn columns_of(character: char) -> usize {
@@ -109,6 +125,15 @@ mod tests {
         assert_eq!(clean("a\u{1b}[2Jb\u{9b}c\u{7f}d\ne\tf", 80), "a?[2Jb?c?d e f");
         assert_eq!(clean("user\u{202e}txt.exe\u{200b}", 80), "user?txt.exe?");
         assert_eq!(clean("Grüße, 世界", 80), "Grüße, 世界");
+    }
+
+    #[test]
+    fn json_says_the_same_without_what_moves_the_cursor() {
+        let value = serde_json::json!({"a": "\u{9b}2J\u{1b}\u{7f} \u{202e}ü\u{e0041}\n"});
+        let text = harmless_json(&format!("{value:#}\n"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        assert!(!text.chars().any(|c| c != '\n' && hidden(c)), "{text:?}");
+        assert!(text.contains('ü'));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What tests/run and tests/bench share: packages, the toolchain, a Docker daemon in a world of its own,
+# What tests/run and the benchmarks share: packages, the toolchain, a Docker daemon in a world of its own,
 # the stand-in base image. Sourced by bash; the caller has set -euo pipefail.
 #
 # The daemon lives in its own network, mount and process namespaces (see tests/daemon). So it meets no other

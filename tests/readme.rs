@@ -11,8 +11,15 @@ use devinit::config::{self, Sources};
 use serde_json::Value;
 
 /// The documents with commands and configs in them.
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "CONTRIBUTING.md", "docs/commands.md", "docs/config.md", "docs/first-run.md"];
+const DOCUMENTS: [&str; 7] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/commands.md",
+    "docs/config.md",
+    "docs/first-run.md",
+    "docs/pid1.md",
+    "docs/services.md",
+];
 
 fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -78,7 +85,7 @@ fn every_devinit_command_is_understood() {
         commands.extend(spans(&prose(&read(path))).into_iter().filter(|span| span.starts_with("devinit ")));
     }
     for (_, text) in blocks_of("sh") {
-        let lines = text.lines().map(|line| line.split(['#', '>']).next().unwrap_or_default().trim().to_owned());
+        let lines = text.lines().map(|line| line.split(['#', '>', '|']).next().unwrap_or_default().trim().to_owned());
         commands.extend(lines.filter(|line| line.starts_with("devinit ")));
     }
     assert!(commands.len() > 10, "{commands:?}");

@@ -14,7 +14,7 @@ pub use show::{analyze, check, health, print_plan, status};
 
 use crate::config::Problem;
 use crate::engine::snapshot::Snapshot;
-use crate::words::{clean, nearest};
+use crate::words::{clean, harmless_json, nearest};
 use crate::{paths, status as status_of};
 
 /// The longest name that is repeated to whoever wrote it, in characters.
@@ -46,7 +46,7 @@ fn print_problems(problems: &[Problem]) {
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {
-    format!("{:#}\n", serde_json::json!(value))
+    harmless_json(&format!("{:#}\n", serde_json::json!(value)))
 }
 
 /// How things stand; or the exit code 2, after saying that nobody answers.

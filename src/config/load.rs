@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 
 use super::check::check;
 use super::decode::decode;
@@ -17,6 +18,7 @@ use super::node::{Map, Mark, Node, Value};
 use super::problem::{Finding, Problem, Severity};
 use super::yaml;
 use crate::paths;
+use crate::trust::is_ours_alone;
 
 /// Where a config comes from. Later ones are laid over earlier ones.
 #[derive(Clone)]
@@ -135,6 +137,12 @@ fn read(sources: &Sources, findings: &mut Vec<Finding>) -> (Vec<PathBuf>, Vec<Pa
         match content {
             Ok(bytes) => {
                 lay(&bytes, file, findings);
+                if geteuid().is_root() && !is_ours_alone(&path) {
+                    let finding =
+                        Finding::warning(Mark::file(file), "not only root can change it, and root does what it says");
+                    findings
+                        .push(finding.hint("have it and all folders above it belong to root, and `chmod go-w` them"));
+                }
                 files.push(path.clone());
             }
             Err(error) if file == 0 && !sources.main_required && error.kind() == io::ErrorKind::NotFound => {}
@@ -295,6 +303,23 @@ mod tests {
         let [problem] = broken.problems.as_slice() else { panic!("{broken:?}") };
         assert_eq!(problem.file, Some(files.path("main.yaml")));
         assert!(problem.to_string().contains("main.yaml: error: cannot be read: No such file"), "{problem}");
+    }
+
+    #[test]
+    fn a_config_that_others_can_change_is_warned_about() {
+        use std::fs::Permissions;
+        use std::os::unix::fs::{PermissionsExt, chown};
+
+        let files = Files::new(&[("main.yaml", "{}"), ("conf.d/a.yaml", "{}")]);
+        if !geteuid().is_root() {
+            return;
+        }
+        assert_eq!(files.problems(&[]), "");
+        fs::set_permissions(files.path("main.yaml"), Permissions::from_mode(0o666)).unwrap();
+        assert!(files.problems(&[]).starts_with("main.yaml: warning: not only root can change it"));
+        fs::set_permissions(files.path("main.yaml"), Permissions::from_mode(0o644)).unwrap();
+        chown(files.path("conf.d"), Some(3100), None).unwrap();
+        assert!(files.problems(&[]).starts_with("conf.d/a.yaml: warning: not only root can change it"));
     }
 
     #[test]

@@ -378,7 +378,8 @@ processes! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backoff {
-    /// The pause before the first restart; it doubles with each failure in a row. Without one: 250ms.
+    /// The least time between its start and the first restart; it doubles with each failure in a row. What has run for
+    /// longer comes again at once. Without one: 250ms.
     #[serde(with = "duration::optional")]
     #[schemars(with = "Option<String>")]
     pub first: Option<Duration>,

@@ -7,6 +7,7 @@
 //! ([`Query::StatusFrom`]), and what tells whether one service is ready. What does not fit all the same is refused with a
 //! reason.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -86,7 +87,8 @@ pub enum Answer {
 pub struct Server {
     socket: OwnedFd,
     path: PathBuf,
-    clients: VecDeque<OwnedFd>,
+    /// The longest silent one first, each with the uid of who connected.
+    clients: VecDeque<(u32, OwnedFd)>,
     /// A descriptor that is given up for a client where there are no others: one that nobody takes in would stay at the
     /// door and wake us for ever.
     spare: Option<OwnedFd>,
@@ -121,37 +123,44 @@ impl Server {
 
     /// The descriptors to watch for something to read: the listener's, then the clients'.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        std::iter::once(self.socket.as_fd()).chain(self.clients.iter().map(AsFd::as_fd))
+        std::iter::once(self.socket.as_fd()).chain(self.clients.iter().map(|(_, client)| client.as_fd()))
     }
 
-    /// Lets in one who waits at the door. The longest silent one leaves where there is no place.
+    /// Lets in one who waits at the door. Where there is no place, the longest silent one leaves of the user who has most
+    /// of them: nobody can keep another user from being heard.
     pub fn accept(&mut self) {
         let mut client = sys::accept(&self.socket);
         if let Err(error) = &client
             && matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
-            && (self.clients.pop_front().is_some() || self.spare.take().is_some())
+            && (self.make_room() || self.spare.take().is_some())
         {
             client = sys::accept(&self.socket);
         }
         let Ok(client) = client else { return };
         if self.clients.len() >= MOST_CLIENTS {
-            self.clients.pop_front();
+            self.make_room();
         }
-        self.clients.push_back(client);
+        self.clients.push_back((peer(&client).unwrap_or(u32::MAX), client));
+    }
+
+    fn make_room(&mut self) -> bool {
+        let of = |uid: u32| self.clients.iter().filter(|(other, _)| *other == uid).count();
+        let most = self.clients.iter().enumerate().max_by_key(|(index, (uid, _))| (of(*uid), Reverse(*index)));
+        most.map(|(index, _)| index).is_some_and(|index| self.clients.remove(index).is_some())
     }
 
     /// Hears the clients that have said something, answers and lets them go.
     pub fn serve(&mut self, mut answer: impl FnMut(Query, bool) -> Answer) {
         let mut silent = VecDeque::with_capacity(self.clients.len());
-        for client in self.clients.drain(..) {
+        for (uid, client) in self.clients.drain(..) {
             let mut buffer = [0u8; LONGEST_REQUEST];
             match recv(client.as_raw_fd(), &mut buffer, MsgFlags::MSG_TRUNC) {
-                Err(Errno::EAGAIN | Errno::EINTR) => silent.push_back(client),
+                Err(Errno::EAGAIN | Errno::EINTR) => silent.push_back((uid, client)),
                 Err(_) | Ok(0) => {}
                 Ok(length) => {
                     let reply = match buffer.get(..length).map(serde_json::from_slice::<Query>) {
                         Some(Ok(Query::StatusFrom(first))) => without(first, answer(Query::Status, false)),
-                        Some(Ok(query)) => answer(query, may_control(&client)),
+                        Some(Ok(query)) => answer(query, may_control(uid)),
                         _ => Answer::Refused("this is not a request that devinit knows".to_owned()),
                     };
                     reply_to(&client, reply);
@@ -207,9 +216,13 @@ fn without(first: usize, reply: Answer) -> Answer {
     }
 }
 
-fn may_control(client: &OwnedFd) -> bool {
-    let own = nix::unistd::geteuid().as_raw();
-    getsockopt(client, sockopt::PeerCredentials).is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
+fn may_control(uid: u32) -> bool {
+    uid == 0 || uid == nix::unistd::geteuid().as_raw()
+}
+
+/// As whom the other end connected.
+fn peer(client: &OwnedFd) -> Option<u32> {
+    getsockopt(client, sockopt::PeerCredentials).ok().map(|peer| peer.uid())
 }
 
 fn seqpacket(flags: SockFlag) -> io::Result<OwnedFd> {
@@ -368,6 +381,29 @@ mod tests {
         server.serve(|_, _| Answer::Accepted);
         assert!(is_answered(&asking));
         assert!(server.clients.len() < MOST_CLIENTS);
+    }
+
+    #[test]
+    fn a_user_with_many_connections_takes_no_place_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Server::listen(folder.path()).unwrap();
+        let asking = client(folder.path());
+        server.accept();
+        let mut flood: Vec<_> = (0..MOST_CLIENTS - 1).map(|_| seqpacket(SockFlag::empty()).unwrap()).collect();
+        server.clients.extend(flood.drain(..).map(|socket| (u32::MAX - 1, socket)));
+        let own: Vec<_> = (0..3)
+            .map(|_| {
+                let more = client(folder.path());
+                server.accept();
+                more
+            })
+            .collect();
+        assert_eq!(server.clients.len(), MOST_CLIENTS);
+        for one in own.iter().chain([&asking]) {
+            send(one.as_raw_fd(), b"\"status\"", MsgFlags::empty()).unwrap();
+        }
+        server.serve(|_, _| Answer::Accepted);
+        assert!(own.iter().chain([&asking]).all(is_answered));
     }
 
     /// In a process of its own, whose limit it is. A listener that stays readable would keep devinit busy for ever.

@@ -7,6 +7,7 @@ pub mod control;
 pub mod machine;
 pub mod notify;
 mod outputs;
+mod pace;
 pub mod processes;
 pub mod run;
 pub mod schedule;

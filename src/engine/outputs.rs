@@ -64,27 +64,38 @@ struct Pipe {
 
 impl Pipe {
     /// Leaves some descriptors free: for who steers, for a reload, for what services notify over.
-    fn new() -> io::Result<Self> {
+    fn new(owner: Option<u32>) -> io::Result<Self> {
         let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC)?;
         let limit = sys::limit(NOFILE).map_or(u64::MAX, |(soft, _)| soft);
         // The kernel gives out the lowest number that is free.
         if u64::try_from(write.as_raw_fd()).unwrap_or(0) >= limit - RESERVE.min(limit / 2) {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
-        Ok(Self { read, write: Some(write) })
+        let pipe = Self { read, write: Some(write) };
+        pipe.give_to(owner);
+        Ok(pipe)
+    }
+
+    /// So that the service can open /dev/stdout. Who has no right to give it away goes without.
+    fn give_to(&self, owner: Option<u32>) {
+        let owner = owner.map_or_else(unistd::geteuid, unistd::Uid::from_raw);
+        let _ = unistd::fchown(&self.read, Some(owner), None);
     }
 }
 
 impl Pipes {
     fn new(log: &Log, owner: Option<u32>) -> io::Result<Self> {
-        let error = if is_apart(log) { Some(Pipe::new()?) } else { None };
-        Ok(Self { log: log.clone(), owner, output: Pipe::new()?, error, unused: false })
+        let error = if is_apart(log) { Some(Pipe::new(owner)?) } else { None };
+        Ok(Self { log: log.clone(), owner, output: Pipe::new(owner)?, error, unused: false })
     }
 
     /// Changes what becomes of it. A process that prints to the pipes of before is still heard.
     fn change(&mut self, log: &Log, owner: Option<u32>) -> io::Result<()> {
         if is_apart(log) && self.error.is_none() {
-            self.error = Some(Pipe::new()?);
+            self.error = Some(Pipe::new(owner)?);
+        }
+        if self.owner != owner {
+            [Some(&self.output), self.error.as_ref()].into_iter().flatten().for_each(|pipe| pipe.give_to(owner));
         }
         (self.log, self.owner) = (log.clone(), owner);
         Ok(())
@@ -279,4 +290,41 @@ fn sources(all: BTreeMap<String, Pipes>) -> Vec<Source> {
         sources.extend(error.map(|error| source(error, true)));
     }
     sources
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+    use crate::engine::spec::{Identity, Kind};
+
+    #[test]
+    fn a_service_can_open_its_output_anew_as_its_user() {
+        if !unistd::geteuid().is_root() {
+            return;
+        }
+        let identity = Some(Identity { uid: 3100, gid: 1100, groups: vec![1100] });
+        let log = Some(Log { output: Some(Form::Raw), file: None });
+        let mut service = Service { identity, log, ..Service::new("web", Kind::Daemon, Vec::new()) };
+        let mut outputs = Outputs::new(None);
+        let opens = |outputs: &Outputs, service: &Service| {
+            let numbers = outputs.of(service).unwrap().map(|end| end.as_raw_fd());
+            let uid = service.identity.as_ref().unwrap().uid;
+            sys::as_user(uid, 1100, &[], &mut || {
+                // With the rights that a program has, which may look into its own /proc.
+                let open = |fd: i32| {
+                    std::fs::File::options().write(true).open(format!("/proc/{}/fd/{fd}", std::process::id()))
+                };
+                let _ = nix::sys::prctl::set_dumpable(true);
+                i32::from(numbers.iter().any(|fd| open(*fd).is_err()))
+            })
+            .unwrap()
+        };
+        outputs.make_pipes(std::slice::from_ref(&service), Instant::now());
+        assert_eq!(opens(&outputs, &service), 0);
+        service.identity = Some(Identity { uid: 3200, gid: 1100, groups: vec![1100] });
+        outputs.make_pipes(std::slice::from_ref(&service), Instant::now());
+        assert_eq!(opens(&outputs, &service), 0);
+    }
 }

@@ -112,7 +112,8 @@ pub struct ServiceStatus {
     pub ready_after_ms: Option<u64>,
     /// How often it was started again.
     pub restarts: u32,
-    /// How it ended last: "exit code 1", "killed by SIGSEGV", "could not be started: …".
+    /// How it ended last: "exit code 1", "killed by SIGSEGV", "could not be started: …"; where devinit had a reason to end
+    /// it, that comes first: "not ready in time, killed by SIGTERM".
     pub last_end: Option<String>,
     /// Whether it fills in for another one.
     pub stand_in: bool,

@@ -126,7 +126,7 @@ pub enum When {
 /// How a service that ended is started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backoff {
-    /// The pause before the first restart; it doubles with each failure in a row.
+    /// The pause before the first restart, from start to start; it doubles with each failure in a row.
     pub first: Duration,
     /// The longest pause.
     pub longest: Duration,

@@ -3,19 +3,20 @@
 //! A rotation only ever renames, the older ones first, and a gap in the numbers stops it: so one that is cut off (the
 //! logger was killed) loses nothing, doubles nothing, and is completed by the next one.
 
-use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
 use nix::unistd::{Uid, fchown, geteuid};
 
 use super::clock::Clock;
+use super::folder::Folder;
 use super::form;
 use crate::engine::spec::LogFile;
-use crate::sys::find;
+use crate::sys::{self, find};
 
 /// How often it is looked whether the file is still the one at its path, in milliseconds, while there is something to
 /// write.
@@ -31,6 +32,8 @@ pub struct RotatedFile {
     /// The service's name as a JSON string.
     service: Vec<u8>,
     owner: Option<u32>,
+    /// Whether the owner may only read it, and it stays ours.
+    read_only: bool,
     file: Option<File>,
     /// Device and inode of `file`.
     identity: (u64, u64),
@@ -57,6 +60,7 @@ impl RotatedFile {
             spec,
             service: name,
             owner,
+            read_only: false,
             file: None,
             identity: (0, 0),
             length: 0,
@@ -66,6 +70,11 @@ impl RotatedFile {
             tidied: false,
             message: None,
         }
+    }
+
+    /// The same, but its owner may only read it, where the file system can tell that apart: it could fill that otherwise.
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
     }
 
     /// Where it is.
@@ -187,7 +196,8 @@ impl RotatedFile {
 
     /// Moves the file aside. If that cannot be done it goes on growing, and it is tried again when it has grown as much again.
     fn rotate(&mut self) {
-        match shift(&self.spec.path, self.spec.keep) {
+        let folder = Folder::of(&self.spec.path, false);
+        match folder.and_then(|folder| shift(&folder, &self.spec.path, self.spec.keep)) {
             Ok(()) => (self.file, self.length, self.limit) = (None, 0, self.spec.size),
             Err(error) => {
                 self.limit = self.length.saturating_add(self.spec.size.max(1));
@@ -199,14 +209,17 @@ impl RotatedFile {
 
     fn open(&mut self) -> io::Result<()> {
         let us = geteuid().as_raw();
-        let owner = self.owner.unwrap_or(us);
+        let reader = self.owner.filter(|owner| self.read_only && *owner != us);
+        let owner = self.owner.filter(|_| reader.is_none()).unwrap_or(us);
+        let (path, keep) = (&self.spec.path, self.spec.keep);
+        let folder = Folder::of(path, true)?;
         if !self.tidied {
             self.tidied = true;
-            let beyond = self.spec.keep.saturating_add(1)..self.spec.keep.saturating_add(MOST_OLDER);
-            let _ = beyond.map(|number| std::fs::remove_file(older(&self.spec.path, number))).find(Result::is_err);
+            let beyond = keep.saturating_add(1)..keep.saturating_add(MOST_OLDER);
+            let _ = beyond.map(|number| folder.remove(&older_name(path, number))).find(Result::is_err);
         }
-        let mut file = match open(&self.spec.path, false) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(owner)?,
+        let mut file = match folder.open(name(path), false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(&folder, path, owner)?,
             answer => answer?,
         };
         let mut found = file.metadata()?;
@@ -215,10 +228,15 @@ impl RotatedFile {
         if !found.is_file() || found.nlink() > 1 {
             return Err(io::Error::other("it is not a regular file, or has other names (hard links), too"));
         }
-        if found.uid() != owner && found.uid() != us {
-            shift(&self.spec.path, self.spec.keep)?;
-            file = self.create(owner)?;
+        if ![Some(owner), Some(us), reader].contains(&Some(found.uid())) {
+            shift(&folder, path, keep)?;
+            file = create(&folder, path, owner)?;
             found = file.metadata()?;
+        }
+        if let Some(reader) = reader
+            && sys::let_read(&file, reader).is_err()
+        {
+            let _ = fchown(&file, Some(Uid::from_raw(reader)), None);
         }
         (self.identity, self.length) = ((found.dev(), found.ino()), found.len());
         // A logger that was killed while it wrote, or a full disk, may have left a line without its end.
@@ -231,35 +249,19 @@ impl RotatedFile {
         self.file = Some(file);
         Ok(())
     }
-
-    fn create(&self, owner: u32) -> io::Result<File> {
-        let file = match open(&self.spec.path, true) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let folder = self.spec.path.parent().unwrap_or(Path::new("/"));
-                DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
-                // The mode above is less what the umask takes.
-                std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-                open(&self.spec.path, true)?
-            }
-            answer => answer?,
-        };
-        if owner != geteuid().as_raw() {
-            // Without the right to give it away it stays ours.
-            let _ = fchown(&file, Some(Uid::from_raw(owner)), None);
-        }
-        Ok(file)
-    }
 }
 
-/// Opens the file at this path, or makes it there, where nothing may be then. O_NONBLOCK: a FIFO does not hold us up.
-fn open(path: &Path, new: bool) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create_new(new)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
+fn create(folder: &Folder, path: &Path, owner: u32) -> io::Result<File> {
+    let file = folder.open(name(path), true)?;
+    if owner != geteuid().as_raw() {
+        // Without the right to give it away it stays ours.
+        let _ = fchown(&file, Some(Uid::from_raw(owner)), None);
+    }
+    Ok(file)
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
 }
 
 /// The path of the file that is older by this number of rotations.
@@ -269,28 +271,32 @@ pub fn older(path: &Path, number: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Gives each file the next number, of which `keep` are left, and the one at the path number 1.
-fn shift(path: &Path, keep: u32) -> io::Result<()> {
+fn older_name(path: &Path, number: u32) -> OsString {
+    older(Path::new(name(path)), number).into_os_string()
+}
+
+/// Gives each file the next number, of which `keep` are left, and the one at the path, which is in this folder, number 1.
+fn shift(folder: &Folder, path: &Path, keep: u32) -> io::Result<()> {
     let gone = |answer: io::Result<()>| match answer {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         answer => answer,
     };
     if keep == 0 {
-        return gone(std::fs::remove_file(path));
+        return gone(folder.remove(name(path)));
     }
-    let free = |number: &u32| older(path, *number).symlink_metadata().is_err();
-    let last = (1..keep).find(free).unwrap_or(keep);
+    let older = |number: u32| older_name(path, number);
+    let last = (1..keep).find(|number| folder.lacks(&older(*number))).unwrap_or(keep);
     for number in (1..last).rev() {
-        std::fs::rename(older(path, number), older(path, number + 1))?;
+        folder.rename(&older(number), &older(number + 1))?;
     }
-    gone(std::fs::rename(path, older(path, 1)))
+    gone(folder.rename(name(path), &older(1)))
 }
 
 /// What to do about an error.
 fn hint(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::ENOSPC | libc::EDQUOT) => "make room on that disk, it is tried again with each line",
-        Some(libc::ELOOP) => "it is a symbolic link, which is not followed: remove it",
+        Some(libc::ELOOP) => "it, or a folder on the way, is a symbolic link that is not root's: remove it",
         Some(libc::EROFS | libc::EACCES | libc::EPERM) => "make its folder writable, or set another path for the log",
         _ => "it is tried again with each line",
     }

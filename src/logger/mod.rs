@@ -8,6 +8,7 @@
 
 mod clock;
 mod file;
+mod folder;
 mod form;
 mod output;
 mod recent;
@@ -18,6 +19,8 @@ mod work;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+use nix::sys::stat::{Mode, umask};
 
 use crate::engine::spec::Log;
 use crate::sys;
@@ -52,6 +55,8 @@ pub struct Source {
 /// end otherwise.
 #[must_use]
 pub fn run(sources: Vec<Source>, runtime: Option<&Path>) -> i32 {
+    // Folders that are made on the way to a log may be passed through, whatever devinit was started with.
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let Ok(signals) = sys::signal_descriptor() else { return 1 };
     let Ok(logger) = work::Logger::new(sources, runtime) else { return 1 };
     logger.work(&signals);

@@ -2,7 +2,8 @@
 //!
 //! Two files of 64 KiB in the runtime folder, which is memory in most containers. What is printed at leisure is written
 //! at once. In a burst only the end of what has come since the last write is kept, and it is written at most every 50 ms: so
-//! the throughput of a noisy service does not depend on it. A line in the file tells how much is left out.
+//! the throughput of a noisy service does not depend on it. A line in the file tells how much is left out. The service's
+//! user can read them and not write to them: it could fill that memory, which others need, otherwise.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -54,7 +55,7 @@ impl Recent {
     /// Those of this service, in the file at this path.
     pub fn new(path: PathBuf, service: &str, owner: Option<u32>) -> Self {
         let spec = LogFile { path, size: SIZE as u64, keep: 1, json: false };
-        let file = RotatedFile::new(spec, service, owner);
+        let file = RotatedFile::new(spec, service, owner).read_only();
         Self { file, parts: Default::default(), skipped: 0, written: None }
     }
 
@@ -144,6 +145,34 @@ mod tests {
         assert_eq!(lines.last().unwrap(), "1970-01-01T00:00:19.999Z line 19999");
         assert!(lines.len() > 1500);
         assert!(path.metadata().unwrap().len() <= SIZE as u64);
+    }
+
+    #[test]
+    fn the_user_of_a_service_can_read_its_last_lines_and_not_make_them_more() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = folder.path().join("web.log");
+        let print = |owner: u32| {
+            let mut recent = Recent::new(path.clone(), "web", Some(owner));
+            recent.push(b"hello\n", 0);
+            recent.flush(&mut Clock::new(), Instant::now());
+        };
+        print(3100);
+        if !nix::unistd::geteuid().is_root() || path.metadata().unwrap().uid() != 0 {
+            return;
+        }
+        let may = |uid: u32| {
+            let write = || std::fs::File::options().append(true).open(&path).is_ok();
+            let read = || std::fs::read(&path).is_ok();
+            crate::sys::as_user(uid, uid, &[], &mut || i32::from(read()) + 2 * i32::from(write())).unwrap()
+        };
+        assert_eq!((may(3100), may(3200)), (1, 0));
+        // The service has got another user.
+        print(3200);
+        assert_eq!((may(3100), may(3200)), (0, 1));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
     }
 
     #[test]

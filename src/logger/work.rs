@@ -20,6 +20,8 @@ use super::{Source, recent};
 use crate::engine::spec::Form;
 use crate::sys;
 
+/// After this long without anything to do the logger gives back the memory that holds its code.
+const SETTLED: Duration = Duration::from_secs(2);
 /// How much is read from one pipe before the others have their turn, in bytes: what a pipe holds.
 const READ: usize = 64 * 1024;
 /// How much, where that has been enough so far.
@@ -192,7 +194,14 @@ impl Logger {
                 streams.push(index);
             }
         }
-        let _ = poll(&mut polled, milliseconds(timeout));
+        let quiet = timeout.is_none() && poll(&mut polled, milliseconds(Some(SETTLED))) == Ok(0);
+        if quiet {
+            // What stays of a logger in memory is mostly the program's code, and there may be nothing to log for days.
+            sys::release_program_memory();
+        }
+        if quiet || timeout.is_some() {
+            let _ = poll(&mut polled, milliseconds(timeout));
+        }
         let mut told = polled.iter().map(|one| one.any().unwrap_or(false));
         let signal = told.next().unwrap_or(false);
         outputs.retain(|_| told.next().unwrap_or(false));

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::tail::{Tail, identity, open};
+use super::tail::{LONGEST, Tail, identity, open};
 use crate::logger::older;
 
 /// How much is read at a time.
@@ -73,8 +73,9 @@ impl Follower {
             let bytes = block.get(..read).unwrap_or_default();
             for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
                 self.begun.extend_from_slice(piece);
-                if let Some(line) = self.begun.strip_suffix(b"\n") {
-                    emit(line);
+                let line = self.begun.strip_suffix(b"\n");
+                if line.is_some() || self.begun.len() > LONGEST {
+                    emit(line.unwrap_or(&self.begun));
                     self.begun.clear();
                 }
             }

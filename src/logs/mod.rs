@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::engine::snapshot::Snapshot;
 use crate::logger::{older, recent};
-use crate::words::clean;
+use crate::words::{clean, nearest};
 use crate::{cli, paths, status};
 
 use follow::Follower;
@@ -27,6 +27,12 @@ const LOOK: Duration = Duration::from_millis(200);
 pub fn last_lines(path: &Path, n: usize) -> Vec<String> {
     let lines = tail::tail(path, n).map(|tail| tail.lines).unwrap_or_default();
     lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+}
+
+/// Whether this process may not read the log at this path.
+#[must_use]
+pub fn is_forbidden(path: &Path) -> bool {
+    tail::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// A service's log.
@@ -52,6 +58,7 @@ pub fn logs(options: &cli::Logs) -> i32 {
     let mut printer = Printer::new(&names, options.json);
     let mut lines = Vec::new();
     let mut followers = Vec::new();
+    let mut denied = Vec::new();
     for place in &places {
         let follower = match tail::tail(&place.path, options.lines) {
             Ok(mut tail) => {
@@ -59,13 +66,28 @@ pub fn logs(options: &cli::Logs) -> i32 {
                 Follower::new(&place.path, Some(tail))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && options.follow => Follower::new(&place.path, None),
+            // Of those that were not asked for by name, silent ones need no words, and closed ones need them once.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && options.services.is_empty() => continue,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && options.services.is_empty() => {
+                denied.push(place.service.as_str());
+                continue;
+            }
             Err(error) => {
                 eprintln!("devinit: {}", why(place, &error));
-                code = 1;
+                // To have said nothing so far is no failure.
+                code = code.max(i32::from(error.kind() != io::ErrorKind::NotFound));
                 continue;
             }
         };
         followers.push((place, follower));
+    }
+    if !denied.is_empty() {
+        let names = clean(&denied.join(", "), 500);
+        eprintln!("devinit: only root and the service's user can read the logs of {names}: try sudo");
+        code = 1;
+    }
+    if options.services.is_empty() && !places.is_empty() && followers.is_empty() && denied.is_empty() {
+        eprintln!("devinit: no service has printed anything yet");
     }
     if many {
         lines.sort_by_cached_key(|(_, line)| show::time(line).map(<[u8]>::to_vec));
@@ -126,7 +148,11 @@ fn find(wanted: &[String], snapshot: Option<&Snapshot>, logs: &Path, runtime: &P
                 problems.push(format!("there is no log of {shown} in {} or {}", logs.display(), runtime.display()));
             }
             None => {
-                problems.push(format!("there is no service `{shown}`; there are: {}", clean(&known.join(", "), 500)))
+                let hint = nearest(name, known.iter().map(String::as_str));
+                let hint =
+                    hint.map(|near| format!("\n  hint: did you mean `{}`?", clean(near, 80))).unwrap_or_default();
+                let all = clean(&known.join(", "), 500);
+                problems.push(format!("no service is named `{shown}`{hint}\n  there are: {all}"));
             }
         }
     }
@@ -185,7 +211,7 @@ mod tests {
         let (places, problems) = find(&wanted, Some(&snapshot), &logs, &runtime);
         assert_eq!(names(&places), ["db"]);
         assert!(problems[0].contains("docker logs"));
-        assert_eq!(problems[1], "there is no service `nothing`; there are: app, db, web, ui");
+        assert_eq!(problems[1], "no service is named `nothing`\n  there are: app, db, web, ui");
         assert_eq!(problems.len(), 3);
     }
 

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use crate::logger::{JSON_BEGIN, TIME};
-use crate::words::hidden;
+use crate::words::{harmless_json, hidden};
 
 /// How much is put together for one write.
 const BATCH: usize = 64 * 1024;
@@ -35,7 +35,7 @@ impl Printer {
             };
             let text = String::from_utf8_lossy(text);
             let value = serde_json::json!({"time": time, "service": service, "line": text});
-            self.out.extend_from_slice(value.to_string().as_bytes());
+            self.out.extend_from_slice(harmless_json(&value.to_string()).as_bytes());
         } else {
             if let Some(width) = self.width.filter(|_| !self.json) {
                 self.out.extend_from_slice(format!("{service:width$} | ").as_bytes());
@@ -125,13 +125,14 @@ mod tests {
         let mut printer = Printer { terminal: false, json: true, width: Some(9), out: Vec::new(), read: true };
         let json = b"{\"time\":\"2026-01-02T03:04:05.678Z\",\"service\":\"a\",\"line\":\"\"}";
         printer.line("a", json);
-        printer.line("b", b"2026-01-02T03:04:05.678Z say \"x\"\xff");
+        printer.line("b", b"2026-01-02T03:04:05.678Z say \"x\"\xff\xc2\x9b");
         printer.line("b", b"no time");
         let out = String::from_utf8(printer.out).unwrap();
         let lines: Vec<&str> = out.lines().collect();
         assert_eq!(lines[0].as_bytes(), json);
         let value: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
-        assert_eq!(value["line"], "say \"x\"\u{fffd}");
+        assert_eq!(value["line"], "say \"x\"\u{fffd}\u{9b}");
+        assert!(!lines[1].contains('\u{9b}'));
         assert_eq!(value["time"], "2026-01-02T03:04:05.678Z");
         assert!(serde_json::from_str::<serde_json::Value>(lines[2]).unwrap()["time"].is_null());
     }

@@ -11,6 +11,9 @@ use crate::logger::older;
 
 /// How much is read at first, from the end of a file.
 const BLOCK: u64 = 64 * 1024;
+/// No line is longer, in bytes: what the logger writes is at most 64 KiB, six times as much as JSON. A service that may write
+/// to its own log could make it one of terabytes otherwise.
+pub const LONGEST: usize = 1 << 20;
 
 /// The end of a log.
 pub struct Tail {
@@ -84,7 +87,8 @@ pub fn tail(path: &Path, n: usize) -> io::Result<Tail> {
 fn last_of(file: &File, n: usize) -> io::Result<(Vec<Vec<u8>>, u64)> {
     let length = file.metadata()?.len();
     let (mut begin, mut bytes) = (length, Vec::new());
-    while begin > 0 && bytes.iter().filter(|byte| **byte == b'\n').count() <= n {
+    let begins_long = |bytes: &[u8]| bytes.iter().take(LONGEST + 1).all(|byte| *byte != b'\n') && bytes.len() > LONGEST;
+    while begin > 0 && bytes.iter().filter(|byte| **byte == b'\n').count() <= n && !begins_long(&bytes) {
         // As much again each time, so that reading all of a large file does not move it again and again.
         let step = begin.min(BLOCK.max(bytes.len() as u64));
         begin -= step;
@@ -96,7 +100,9 @@ fn last_of(file: &File, n: usize) -> io::Result<(Vec<Vec<u8>>, u64)> {
     let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else { return Ok((Vec::new(), 0)) };
     let end = begin + last as u64 + 1;
     bytes.truncate(last);
-    let mut lines: Vec<Vec<u8>> = bytes.rsplit(|byte| *byte == b'\n').take(n).map(<[u8]>::to_vec).collect();
+    let whole = |line: &&[u8]| line.len() <= LONGEST;
+    let lines = bytes.rsplit(|byte| *byte == b'\n').take(n).take_while(whole);
+    let mut lines: Vec<Vec<u8>> = lines.map(<[u8]>::to_vec).collect();
     lines.reverse();
     Ok((lines, end))
 }
@@ -134,6 +140,18 @@ mod tests {
         for n in [1, 2, 20, 50, 99] {
             assert!(text(&tail(&path, n).unwrap()) == lines[lines.len().saturating_sub(n)..], "{n}");
         }
+    }
+
+    #[test]
+    fn a_file_that_someone_has_blown_up_costs_little_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let file = File::create(&path).unwrap();
+        file.set_len(1 << 40).unwrap();
+        file.write_all_at(b"\nlast\n", 1 << 40).unwrap();
+        assert_eq!(text(&tail(&path, 5).unwrap()), ["last"]);
+        file.set_len(1 << 41).unwrap();
+        assert!(tail(&path, 5).unwrap().lines.is_empty());
     }
 
     #[test]

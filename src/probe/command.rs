@@ -13,11 +13,15 @@ pub(super) fn look(command: &[String], context: &Context, limit: Duration) -> Re
     let Some(Identity { uid, gid, groups }) = &context.identity else { return run(command, context, limit) };
     let fault = |error: io::Error| format!("cannot look as uid {uid}: {error}");
     let (mut answer, mut report) = io::pipe().map_err(fault)?;
-    let code = sys::as_user(*uid, *gid, groups, &mut || match run(command, context, limit) {
-        Ok(()) => 0,
-        Err(why) => {
-            let _ = report.write_all(why.as_bytes());
-            1
+    let code = sys::as_user(*uid, *gid, groups, &mut || {
+        // What whoever looks has open is not for this user.
+        sys::close_with_exec();
+        match run(command, context, limit) {
+            Ok(()) => 0,
+            Err(why) => {
+                let _ = report.write_all(why.as_bytes());
+                1
+            }
         }
     })
     .map_err(fault)?;
@@ -85,5 +89,27 @@ mod tests {
         let context = Context { identity, environment, directory: Some("/".into()) };
         shell("[ \"$(id -u) $(id -g) $(id -G)\" = '3100 1100 1100 44' ]", &context).unwrap();
         assert_eq!(shell("exit 3", &context), Err("/bin/sh: exit status: 3".to_owned()));
+    }
+
+    #[test]
+    fn a_command_has_no_descriptor_of_who_looks() {
+        use std::os::fd::AsRawFd;
+
+        use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+        let own = nix::unistd::geteuid();
+        if !own.is_root() {
+            return;
+        }
+        let secret = tempfile::tempfile().unwrap();
+        let code = sys::as_user(0, 0, &[], &mut || {
+            // As what devinit was started with is: it goes along to every program.
+            fcntl(&secret, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+            let context =
+                Context { identity: Some(Identity { uid: 3100, gid: 1100, groups: vec![1100] }), ..Context::default() };
+            let line = format!("[ ! -e /proc/self/fd/{} ]", secret.as_raw_fd());
+            i32::from(shell(&line, &context).is_err())
+        });
+        assert_eq!(code.unwrap(), 0);
     }
 }

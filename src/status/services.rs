@@ -177,6 +177,9 @@ pub fn detail(engine: &Snapshot, service: &ServiceStatus, lines: Option<&Vec<Str
     let optional = |value: &Option<String>| value.clone().unwrap_or_default();
     let policy = match (service.critical, service.stand_in) {
         (true, _) => "critical: the container ends with it",
+        (false, _) if service.state == ServiceState::Scheduled => {
+            "none: its failures are shown here, and change nothing"
+        }
         (false, true) => "stand-in: it runs only while what it stands in for does not",
         (false, false) => "degraded: the container goes on without it, and is unhealthy once it is given up",
     };
@@ -209,15 +212,13 @@ pub fn detail(engine: &Snapshot, service: &ServiceStatus, lines: Option<&Vec<Str
             out.push_str("  its last lines:\n");
             quote(&mut out, lines, look);
         }
-        (None, Some(path)) if std::fs::File::open(path).is_err_and(|error| error.kind() == PERMISSION_DENIED) => {
+        (None, Some(path)) if logs::is_forbidden(path) => {
             out.push_str("  its last lines are for root and for its own user\n");
         }
         (None, _) => {}
     }
     out
 }
-
-const PERMISSION_DENIED: std::io::ErrorKind = std::io::ErrorKind::PermissionDenied;
 
 /// Milliseconds as people measure a start: `0.4s`, `2m05s`.
 fn exact(millis: u64) -> String {

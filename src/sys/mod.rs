@@ -5,6 +5,7 @@
 //! to block, receive and pass on those, too.
 #![allow(unsafe_code)]
 
+mod access;
 mod children;
 mod descriptors;
 mod entry;
@@ -22,6 +23,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 
+pub use access::*;
 pub use children::*;
 pub use descriptors::*;
 pub use entry::*;

@@ -11,7 +11,8 @@ use nix::unistd::{Pid as NixPid, geteuid};
 
 use super::{Fork, check, exit_now, fork};
 
-/// Gives up root for good, in a child.
+/// Gives up root for good, in a child. Until it executes a program nobody but root can look into its memory, which is a
+/// copy of the parent's.
 ///
 /// # Errors
 /// Those of setgroups(2), setgid(2), setuid(2). The process must not go on then.
@@ -19,6 +20,8 @@ pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
     // SAFETY: the kernel reads `groups.len()` ids from a slice that is that long. Raw calls, because libc's wrappers
     // differ in how they treat threads, and there are none here.
     unsafe {
+        // Before the change: the kernel does it with the change, unless `fs.suid_dumpable` says otherwise.
+        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
         check(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
         check(libc::syscall(libc::SYS_setgid, gid))?;
         check(libc::syscall(libc::SYS_setuid, uid))?;

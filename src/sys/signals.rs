@@ -130,6 +130,19 @@ pub fn next_signal(fd: &OwnedFd) -> Option<i32> {
     if usize::try_from(read) == Ok(size) { i32::try_from(info.ssi_signo).ok() } else { None }
 }
 
+/// How many signals [`next_signals`] takes at once.
+const SIGNALS_AT_ONCE: usize = 16;
+
+/// The numbers of the next pending signals, read in one go. What is more than that keeps the descriptor readable.
+pub fn next_signals(fd: &OwnedFd) -> impl Iterator<Item = i32> + use<> {
+    // SAFETY: signalfd_siginfo is plain data; all zeroes is a value of it.
+    let mut infos: [libc::signalfd_siginfo; SIGNALS_AT_ONCE] = unsafe { std::mem::zeroed() };
+    // SAFETY: `infos` has the size that is told, and outlives the call; the descriptor does not block.
+    let read = unsafe { libc::read(fd.as_raw_fd(), (&raw mut infos).cast(), size_of_val(&infos)) };
+    let count = usize::try_from(read).unwrap_or(0) / size_of::<libc::signalfd_siginfo>();
+    infos.into_iter().take(count).filter_map(|info| i32::try_from(info.ssi_signo).ok())
+}
+
 /// Sends a signal to one process (`pid` > 0), to a process group (< 0; -1 is everyone but the caller and PID 1).
 ///
 /// # Errors
@@ -137,4 +150,28 @@ pub fn next_signal(fd: &OwnedFd) -> Option<i32> {
 pub fn kill(pid: Pid, signal: i32) -> io::Result<()> {
     // SAFETY: kill(2) takes two numbers and touches no memory of ours.
     check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::unistd::{getegid, geteuid};
+
+    use super::*;
+    use crate::sys::as_user;
+
+    /// Alone in its process, for it blocks all signals.
+    #[test]
+    fn signals_that_are_pending_together_are_read_together_and_none_twice() {
+        let code = as_user(geteuid().as_raw(), getegid().as_raw(), &[], &mut || {
+            let own = Pid::try_from(std::process::id()).unwrap();
+            take_signals().unwrap();
+            let descriptor = signal_descriptor().unwrap();
+            for signal in [libc::SIGHUP, libc::SIGUSR1, libc::SIGHUP] {
+                kill(own, signal).unwrap();
+            }
+            let first: Vec<_> = next_signals(&descriptor).collect();
+            i32::from(!(first == [libc::SIGHUP, libc::SIGUSR1] && next_signals(&descriptor).next().is_none()))
+        });
+        assert_eq!(code.unwrap(), 0);
+    }
 }

@@ -44,6 +44,7 @@ class World:
         # Open for both, so that there is no end of file while nobody writes.
         self._fifo = os.open(EVENTS, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._rest = b""
+        self._first: int | None = None
         self.events: list[Event] = []
         with OUTPUT.open("wb") as log:
             self._process = subprocess.Popen(
@@ -60,13 +61,25 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         try:
-            # All others go with the first process, and this one after them: then nobody writes to the peer's files any more.
-            os.kill(self.init(), signal.SIGKILL)
+            # All others go with the first process, and `world` after them: then nobody writes to the peer's files any more.
+            if self._process.poll() is None:
+                self._signal(signal.SIGKILL)
             self._process.wait(LIMIT)
-        except (Failed, ProcessLookupError, subprocess.TimeoutExpired):
+        except (Failed, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait(LIMIT)
         os.close(self._fifo)
+        if self._first is not None:
+            os.close(self._first)
+
+    def _signal(self, number: int) -> None:
+        """Sends a signal to the first process, and never to one that got its id after it."""
+        try:
+            if self._first is None:
+                self._first = os.pidfd_open(self.init())
+            signal.pidfd_send_signal(self._first, number)
+        except ProcessLookupError:
+            pass
 
     def wait(self, enough: Callable[[], bool], what: str, limit: float = LIMIT) -> None:
         """Reads events until there are enough."""
@@ -118,8 +131,9 @@ class World:
 
     def terminate(self, number: int, limit: float = LIMIT) -> float:
         """Sends a signal to the first process; seconds until it and its world are gone."""
+        self.init()
         begin = time.monotonic_ns()
-        os.kill(self.init(), number)
+        self._signal(number)
         return (self.first("exit", limit).time - begin) / 1e9
 
     def processes(self) -> list[int]:

@@ -22,7 +22,7 @@ class Rounds:
     def run(self, number: int, peers: Iterable, what: str, one: Callable) -> None:
         """Calls `one(peer, counts)` for each peer in each round; the first round warms the caches and does not count."""
         failed = set()
-        for turn in range((max(2, number // 3) if self.quick else number) + 1):
+        for turn in range((min(number, max(2, number // 3)) if self.quick else number) + 1):
             for peer in peers:
                 if peer in failed:
                     continue

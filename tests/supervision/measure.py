@@ -18,9 +18,7 @@ def supervisors() -> list[Peer]:
 
 
 def devinits() -> list[Peer]:
-    if os.environ.get("BENCH_READY"):
-        return [Devinit()]
-    return [Devinit(), Devinit("by sd_notify", ready="notify")]
+    return [Devinit(), Devinit("told by sd_notify", ready="notify")]
 
 
 def s6_rc() -> list[Peer]:
@@ -67,7 +65,7 @@ class Rows:
         if not peer.variant:
             return self.main
         if peer.variant not in self.variants:
-            row = Row(f"… {peer.variant}", self.show, self.more)
+            row = Row(f"… devinit {peer.variant}", self.show, self.more)
             self.variants[peer.variant] = self.table.add(row, self.main)
         return self.variants[peer.variant]
 
@@ -121,7 +119,7 @@ def restart(table: Table, rounds) -> None:
                 if counts:
                     rows.note(peer, (again.time - begin) / 1e9)
 
-    peers = [Devinit(), Devinit("`backoff: {first: 1ms}`", backoff={"first": "1ms"}), *supervisors()]
+    peers = [Devinit(), Devinit("with `backoff: {first: 1ms}`", backoff={"first": "1ms"}), *supervisors()]
     rounds.run(3, peers, rows.title, one)
 
 
@@ -139,10 +137,8 @@ def stop(table: Table, rounds) -> None:
             if ended < SERVICES:
                 if not isinstance(peer, Runit):
                     raise Failed(f"only {ended} of {SERVICES} services were asked to end")
-                rows.main.remarks[peer.name] = " †"
-                note = "† runsvdir does not wait for its services: as the first process it takes them with it by SIGKILL."
-                if note not in table.notes:
-                    table.notes.append(note)
+                note = "runsvdir does not wait for its services: as the first process it takes them with it by SIGKILL."
+                table.remark(rows.main, peer.name, "†", note)
 
     rounds.run(9, [Devinit(), *supervisors()], rows.title, one)
 
@@ -184,7 +180,7 @@ def orphans(table: Table, rounds) -> None:
                 world.first("up")
                 time.sleep(0.2)
                 before = cpu([world.init()])
-                begin = world.first("begin", 60).time
+                begin = world.first("begin", 180).time
                 try:
                     end = world.first("reaped", 10)
                 except Failed:
@@ -197,7 +193,10 @@ def orphans(table: Table, rounds) -> None:
                     rate.note(peer, end.number / ((end.time - begin) / 1e9))
                     load.note(peer, used / end.number)
 
-        rounds.run(5, peers, title, one)
+        rounds.run(3, peers, title, one)
+        for row in (rate.main, load.main):
+            if "runit" in row.samples:
+                table.remark(row, "runit", "¶", "runsvdir looks for orphans only every few seconds, and zombies stay until then.")
 
 
 # --- one command
@@ -239,19 +238,20 @@ def one_command(table: Table, rounds) -> None:
 
 
 def log_file(table: Table, rounds) -> None:
-    log(table, rounds, "log to a rotated file with timestamps", [Devinit(), S6(), Runit(), Supervisord()], "file")
-    table.rows[-1][0].remarks.setdefault("supervisord", " ‡")
-    table.rows[-2][0].remarks.setdefault("supervisord", " ‡")
-    table.notes.append("‡ supervisord writes no timestamps.")
+    title = "log to a rotated file with timestamps"
+    for row in log(table, rounds, title, [Devinit(), S6(), Runit(), Supervisord()], "file"):
+        table.remark(row, "supervisord", "‡", "supervisord writes no timestamps.")
 
 
 def log_output(table: Table, rounds) -> None:
-    log(table, rounds, "log to the container's output, inherited", [Devinit(), S6(), Runit()], "inherit")
-    log(table, rounds, "… by way of the supervisor", [Devinit(), Supervisord()], "raw")
+    title = "log to the container's output"
+    for row in log(table, rounds, title, [Devinit(), S6(), Runit(), Supervisord()], "inherit"):
+        for peer in ("s6", "runit"):
+            table.remark(row, peer, "§", "nobody in between: the service itself writes there, and who reads slowly stops it.")
     log(table, rounds, "… with the service's name in front", [Devinit()], "prefix")
 
 
-def log(table: Table, rounds, title: str, peers: list[Peer], kind: str) -> None:
+def log(table: Table, rounds, title: str, peers: list[Peer], kind: str) -> tuple[Row, Row]:
     size = (128 if rounds.quick else 1024) << 20
     rate = table.add(Row(f"{title}: lines of 100 bytes", million_lines, more_is_better=True))
     load = table.add(Row("… CPU time per GB", seconds))
@@ -272,6 +272,7 @@ def log(table: Table, rounds, title: str, peers: list[Peer], kind: str) -> None:
             load.note(peer.name, used / (amount / 1e9))
 
     rounds.run(3, peers, title, one)
+    return rate, load
 
 
 def settled(world: World) -> float:

@@ -18,7 +18,7 @@ class Program(NamedTuple):
     name: str
     command: list[str] | None = None  # None: the service that says when it runs
     after: str | None = None  # what has to be ready first
-    log: str = "inherit"  # or file, prefix, raw
+    log: str = "inherit"  # or file, prefix
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -49,7 +49,7 @@ class Peer:
 class Devinit(Peer):
     name = "devinit"
 
-    def __init__(self, variant: str = "", ready: str = os.environ.get("BENCH_READY", "fd"), **settings: object) -> None:
+    def __init__(self, variant: str = "", ready: str = "fd", **settings: object) -> None:
         self.variant = variant
         self.ready = ready
         self.settings = settings
@@ -183,7 +183,7 @@ class Supervisord(Peer):
                     f"stdout_logfile_backups={LOG_KEEP}",
                 ]
                 (LOGS / program.name).mkdir()
-            elif program.log == "raw":
+            elif program.command:
                 lines += ["stdout_logfile=/dev/fd/1", "stdout_logfile_maxbytes=0"]
             else:
                 lines += ["stdout_logfile=NONE"]

@@ -7,7 +7,7 @@ from typing import Callable
 COLUMNS = ["devinit", "s6", "s6-rc", "runit", "supervisord", "tini", "dumb-init", "catatonit"]
 
 
-@dataclass
+@dataclass(eq=False)
 class Row:
     """A measurement: what each peer needed, in rounds."""
 
@@ -31,7 +31,7 @@ class Row:
 
     def cell(self, column: str, best: float | None) -> str:
         if column not in self.samples:
-            return self.remarks.get(column, "")
+            return ""
         text = self.show(self.value(column))
         if best and column not in self.remarks:
             text += f" (×{ratio(self.value(column) / best)})"
@@ -50,8 +50,16 @@ class Table:
         self.notes: list[str] = []
 
     def add(self, row: Row, beside: Row | None = None) -> Row:
-        self.rows.append((row, beside))
+        """At the end, or after the row whose peers it is compared with and what is there already for that one."""
+        related = [index for index, (other, to) in enumerate(self.rows) if beside and beside in (other, to)]
+        self.rows.insert(related[-1] + 1 if related else len(self.rows), (row, beside))
         return row
+
+    def remark(self, row: Row, column: str, sign: str, note: str) -> None:
+        """Marks a figure as no match for the others, and says why below the table."""
+        row.remarks[column] = f" {sign}"
+        if f"{sign} {note}" not in self.notes:
+            self.notes.append(f"{sign} {note}")
 
     def print(self) -> None:
         columns = [column for column in COLUMNS if any(column in row.samples for row, _ in self.rows)]

@@ -137,7 +137,11 @@ impl Machine {
             State::Launching { then } => then,
             _ => None,
         };
-        slot.last_end = Some(end.clone());
+        // "Killed by SIGTERM" alone would leave people wondering by whom.
+        slot.last_end = Some(match slot.fault.take().filter(|_| then == Some(Then::Fail)) {
+            Some(fault) => format!("{fault}, {end}"),
+            None => end.to_string(),
+        });
         slot.succeeded = false;
         let finish = slot.service.finish.is_some() && !matches!(end, End::NotExecuted(..)) && !over;
         if finish {
@@ -147,6 +151,11 @@ impl Machine {
         }
         if self.shutdown.is_some() {
             self.decide_code(id, &end);
+        }
+        if let Some(slot) = self.slots.get_mut(id)
+            && let Some(successor) = slot.successor.take()
+        {
+            slot.define(successor);
         }
         if !finish {
             self.conclude(id, &end, then, false, now, actions);
@@ -188,7 +197,9 @@ impl Machine {
             Outcome::Retry => {
                 slot.failures = slot.failures.saturating_add(1);
                 let pause = pause_after(slot.failures, &slot.service.backoff);
-                slot.enter(State::BackingOff { until: later(now, pause) }, now);
+                // Who has run for longer than the pause is missed, and hurts nobody by coming again at once.
+                let until = later(slot.started.unwrap_or(now), pause);
+                slot.enter(if until <= now { State::Waiting } else { State::BackingOff { until } }, now);
                 Some(Next::Restart(pause))
             }
             Outcome::NextTime { succeeded: false } => {
@@ -206,11 +217,6 @@ impl Machine {
         if ends_container {
             let reason = format!("{} ended ({end})", slot.service.name);
             return self.begin_shutdown(reason, Some(end.code()), None, now, actions);
-        }
-        match (slot.successor.take(), outcome) {
-            (Some(successor), Outcome::Asked(_)) => slot.define(successor),
-            (Some(successor), _) => slot.turn_into(successor, now),
-            (None, _) => {}
         }
         if outcome == Outcome::Asked(Then::Anew) {
             slot.begin(now);
@@ -237,6 +243,7 @@ impl Machine {
                 let oneshot = slot.service.kind == Kind::Oneshot;
                 let why = if oneshot { Report::RunTimeout(id, took) } else { Report::NotReady(id, took) };
                 actions.push(Action::Report(why));
+                slot.fault = Some(if oneshot { "ran for too long" } else { "not ready in time" });
                 self.stop(id, Then::Fail, now, actions);
             }
             State::Starting { look, .. } if look.is_due(now) => {
@@ -250,7 +257,7 @@ impl Machine {
     }
 }
 
-/// The pause after this many failures in a row.
+/// The pause after this many failures in a row: from one start to the next.
 #[must_use]
 pub fn pause_after(failures: u32, backoff: &Backoff) -> Duration {
     let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);

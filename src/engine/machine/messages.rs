@@ -176,7 +176,7 @@ pub enum Report {
 /// What follows the end of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It is started again after this pause.
+    /// It is started again, this long after its last start; at once, if that is over.
     Restart(Duration),
     /// It failed, and is started again when it is due the next time.
     Later,

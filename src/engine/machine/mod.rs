@@ -192,6 +192,15 @@ impl Machine {
         self.order.iter().filter_map(|id| self.slots.get(*id))
     }
 
+    /// How long it is until a service that backs off is started again.
+    #[must_use]
+    pub fn pause_left(&self, id: Id, now: Instant) -> Option<Duration> {
+        match self.slots.get(id)?.state {
+            State::BackingOff { until } => Some(until.saturating_duration_since(now)),
+            _ => None,
+        }
+    }
+
     /// A service's place by its name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {

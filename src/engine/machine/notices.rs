@@ -72,6 +72,9 @@ impl Machine {
     /// SIGABRT rather than its stop signal: it may not hear that one any more, and leaves a core where one is wanted.
     fn not_alive(&mut self, id: Id, silence: Duration, now: Instant, actions: &mut Vec<Action>) {
         actions.push(Action::Report(Report::NotAlive(id, silence)));
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.fault = Some("not alive");
+        }
         self.end_by(id, Some(SIGABRT), Then::Fail, now, actions);
     }
 }

@@ -90,10 +90,12 @@ impl Machine {
             slot.removed = false;
             slot.failures = 0;
             return match &mut slot.state {
-                State::Launching { then } | State::Finishing { then, .. } => {
-                    (*then, slot.successor) = (Some(Then::Anew), Some(service));
-                }
+                State::Launching { then } => (*then, slot.successor) = (Some(Then::Anew), Some(service)),
                 State::Stopping { then, .. } => (*then, slot.successor) = (Then::Anew, Some(service)),
+                State::Finishing { then, .. } => {
+                    *then = Some(Then::Anew);
+                    slot.define(service);
+                }
                 // Only an answer is outstanding.
                 _ => {
                     slot.due.forget();
@@ -103,7 +105,12 @@ impl Machine {
             };
         }
         let Some((what, _)) = compare(slot.wanted(), &service) else { return };
-        let manual = service.when == When::Asked;
+        // What follows an end that nobody has asked for, or a failure.
+        let next = match (slot.wanted().when == When::Asked, service.when == When::Asked) {
+            (_, false) => Some(Then::Anew),
+            (false, true) => Some(Then::Rest),
+            (true, true) => None,
+        };
         match &mut slot.state {
             State::Launching { then: None } | State::Starting { .. } | State::Ready { .. }
                 if what == ChangeKind::Signalled =>
@@ -122,16 +129,16 @@ impl Machine {
                 slot.successor = Some(service);
             }
             State::Stopping { then, .. } => {
-                if *then == Then::Fail && !manual {
-                    *then = Then::Anew;
+                if *then == Then::Fail {
+                    *then = next.unwrap_or(Then::Fail);
                 }
                 slot.successor = Some(service);
             }
             State::Finishing { then, .. } => {
-                if matches!(then, None | Some(Then::Fail)) && !manual {
-                    *then = Some(Then::Anew);
+                if matches!(then, None | Some(Then::Fail)) {
+                    *then = next.or(*then);
                 }
-                slot.successor = Some(service);
+                slot.define(service);
             }
             _ => slot.turn_into(service, now),
         }
@@ -142,12 +149,11 @@ impl Machine {
 }
 
 impl Slot {
-    /// Gives it another definition, while it is down, and has it begin anew if it is to. Its failures are forgotten.
+    /// Gives it another definition, while it is down, and has it begin anew if it is to.
     pub(super) fn turn_into(&mut self, service: Service, now: Instant) {
         let was_manual = self.service.when == When::Asked;
         let manual = service.when == When::Asked;
         self.define(service);
-        self.failures = 0;
         match self.state {
             State::Stopped if manual || !was_manual => {}
             State::Done | State::Failed if manual => {}

@@ -94,12 +94,17 @@ pub(super) struct Slot {
     pub(super) state: State,
     /// When it got into this state.
     pub(super) since: Instant,
+    /// When it was started last.
+    pub(super) started: Option<Instant>,
     /// How long after the machine's birth it was ready first.
     pub(super) ready_after: Option<Duration>,
     /// Failures in a row.
     pub(super) failures: u32,
     pub(super) restarts: u32,
-    pub(super) last_end: Option<End>,
+    /// How it ended last, in words.
+    pub(super) last_end: Option<String>,
+    /// Why it is asked to end, where that makes its end a failure.
+    pub(super) fault: Option<&'static str>,
     /// Whether its last run was a success, for those that come after a oneshot which runs again and again.
     pub(super) succeeded: bool,
     /// The process of an earlier run, whose group may not be empty yet.
@@ -124,10 +129,12 @@ impl Slot {
             successor: None,
             removed: false,
             since: now,
+            started: None,
             ready_after: None,
             failures: 0,
             restarts: 0,
             last_end: None,
+            fault: None,
             succeeded: false,
             stale_group: None,
             due: Due::Unknown,
@@ -315,7 +322,7 @@ impl Slot {
             since_ms: millis(now.saturating_duration_since(self.since)),
             ready_after_ms: self.ready_after.map(millis),
             restarts: self.restarts,
-            last_end: self.last_end.as_ref().map(ToString::to_string),
+            last_end: self.last_end.clone(),
             stand_in: self.service.stands_in_for.is_some(),
             manual: self.service.when == When::Asked,
             waits_for: Vec::new(),

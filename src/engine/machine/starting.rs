@@ -33,12 +33,12 @@ impl Machine {
         }
         slot.unanswered = slot.unanswered.saturating_add(1);
         slot.enter(State::Launching { then: None }, now);
+        slot.started = Some(now);
         actions.push(Action::Launch(id));
     }
 
     fn may_start(&self, slot: &Slot, now: Instant) -> bool {
         matches!(slot.state, State::Waiting)
-            && !slot.removed
             && self.waits_for(slot).next().is_none()
             && slot.service.stands_in_for.as_ref().is_none_or(|name| self.is_missing(name, now))
     }

@@ -3,14 +3,16 @@
 //! Nothing here may end the process before the machine says so: there is nobody above PID 1. What can fail is either
 //! done before the loop, where failing means that the container does not start, or its failure is an event.
 
+mod answers;
 mod preparation;
 mod report;
+mod service;
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,18 +21,17 @@ use tracing::{error, warn};
 
 use self::preparation::{Failure, Preparation};
 pub use self::preparation::{Prepare, Purpose};
-use super::control::{Answer, Query, Server};
-use super::machine::{Action, End, Event, Id, Machine, Request};
+use super::control::Server;
+use super::machine::{Action, End, Event, Id, Machine};
 use super::notify::Channel;
 use super::outputs::Outputs;
-use super::snapshot::{Phase, Reload, ReloadState, Snapshot};
-use super::spawn::{Attachments, Launcher};
-use super::spec::{By, Kind, Readiness, Service, Spec, When};
-use super::{machine, processes, terminal};
+use super::pace::Pace;
+use super::snapshot::Reload;
+use super::spawn::Launcher;
+use super::spec::{Kind, Spec};
+use super::{processes, terminal};
 use crate::sys::{self, Change, Pid};
 
-/// How many signals are taken in before other events get their turn.
-const SIGNAL_BATCH: usize = 64;
 /// How many exits are handled before other events get their turn.
 const REAP_BATCH: usize = 512;
 /// After this long without any event devinit gives back the memory that the last ones needed.
@@ -64,7 +65,7 @@ struct Engine<'a> {
     outputs: Outputs,
     runtime: Option<&'a Path>,
     /// What services say something over.
-    channels: Vec<(Id, Channel)>,
+    channels: Vec<(Id, Channel, Pace)>,
     signals: OwnedFd,
     control: Option<Server>,
     prepare: Prepare<'a>,
@@ -184,13 +185,16 @@ impl Engine<'_> {
         let preparing = self.preparation.as_ref().map(|(preparation, _)| preparation.deadline);
         let at_once = self.more_exits.then_some(now);
         let due = self.machine.next_deadline().into_iter().chain(preparing).chain(self.outputs.deadline()).min();
-        let deadline = due.into_iter().chain(at_once).min();
+        let resting = self.channels.iter().filter_map(|(_, _, pace)| pace.rests_until(now));
+        let deadline = due.into_iter().chain(at_once).chain(resting).min();
+        let listens = |pace: &Pace| pace.rests_until(now).is_none();
         let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let pipe = self.preparation.as_ref().and_then(|(preparation, _)| preparation.descriptor());
         watched.extend(pipe.map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         let piped = pipe.is_some();
         watched.extend(self.stranger.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-        watched.extend(self.channels.iter().map(|(_, channel)| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
+        let channels = self.channels.iter().filter(|(.., pace)| listens(pace));
+        watched.extend(channels.map(|(_, channel, _)| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
         watched.extend(self.control.iter().flat_map(Server::descriptors).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let settles_at = now + SETTLED;
         let settles = deadline.is_none_or(|deadline| deadline > settles_at);
@@ -208,7 +212,7 @@ impl Engine<'_> {
         let signalled = heard();
         let prepared = piped && heard();
         let stranger_left = self.stranger.is_some() && heard();
-        let spoken: Vec<bool> = self.channels.iter().map(|_| heard()).collect();
+        let spoken: Vec<bool> = self.channels.iter().map(|(.., pace)| listens(pace) && heard()).collect();
         let knocked = self.control.is_some() && heard();
         // Who has spoken is answered before those who come in take the place.
         if spoke.contains(&true) {
@@ -221,8 +225,7 @@ impl Engine<'_> {
             preparation.read();
         }
         if signalled {
-            let pending = std::iter::from_fn(|| sys::next_signal(&self.signals));
-            self.events.extend(pending.take(SIGNAL_BATCH).map(Event::Signal));
+            self.events.extend(sys::next_signals(&self.signals).map(Event::Signal));
         }
         // Before its exit: what it said last may be that it is ready, and counts.
         self.hear(&spoken);
@@ -332,7 +335,7 @@ impl Engine<'_> {
             }
             Action::Finish(id, end) => self.finish(id, &end),
             Action::Schedule(id) => {
-                let until = self.machine.service(id).and_then(until_next);
+                let until = self.machine.service(id).and_then(service::until_next);
                 self.events.push_back(Event::Scheduled(id, until));
             }
             Action::EndProbe(pid) => {
@@ -358,100 +361,6 @@ impl Engine<'_> {
             Action::Report(report) => report::report(&self.machine, report),
             Action::Exit(code) => self.exit = Some(code),
         }
-    }
-
-    fn launch(&mut self, id: Id) {
-        let Some(service) = self.machine.service(id) else { return };
-        let (socket, pipe) = match self.make_channels(service) {
-            Ok(channels) => channels,
-            Err(error) => {
-                let why = format!("it could not say that it is ready: no channel for that: {error}");
-                return self.events.push_back(Event::NotLaunched(id, why));
-            }
-        };
-        let attachments = Attachments {
-            output: self.outputs.of(service),
-            notify_socket: socket.as_ref().and_then(Channel::path),
-            notify_descriptor: pipe.as_ref().map(|(_, end, number)| (end.as_fd(), *number)),
-        };
-        match self.launcher.launch(service, attachments) {
-            Ok(pid) => {
-                self.events.push_back(Event::Launched(id, pid));
-                let channels = socket.into_iter().chain(pipe.map(|(channel, ..)| channel));
-                self.channels.extend(channels.map(|channel| (id, channel)));
-            }
-            Err(error) => self.events.push_back(Event::NotLaunched(id, error.to_string())),
-        }
-    }
-
-    /// What a service says something over, if it does: a socket, and a pipe with its other end and the number of that.
-    #[allow(clippy::type_complexity, reason = "for the next line only")]
-    fn make_channels(&self, service: &Service) -> io::Result<(Option<Channel>, Option<(Channel, OwnedFd, i32)>)> {
-        let socket = if service.notifies() {
-            let runtime =
-                self.runtime.ok_or_else(|| io::Error::other("there is no folder for it; add --tmpfs /run"))?;
-            Some(Channel::socket(runtime, service)?)
-        } else {
-            None
-        };
-        let pipe = match service.ready {
-            Some(Readiness { by: By::Descriptor(number), .. }) => {
-                let (channel, end) = Channel::pipe()?;
-                Some((channel, end, number))
-            }
-            _ => None,
-        };
-        Ok((socket, pipe))
-    }
-
-    /// Takes in what services have said over those of the channels that something can be heard on.
-    fn hear(&mut self, spoken: &[bool]) {
-        let mut spoken = spoken.iter();
-        let events = &mut self.events;
-        self.channels.retain(|(id, channel)| {
-            if spoken.next() != Some(&true) {
-                return true;
-            }
-            let heard = channel.hear();
-            events.extend(heard.iter().flatten().map(|notice| Event::Notified(*id, notice.clone())));
-            heard.is_some()
-        });
-    }
-
-    /// Takes in what a service has said last, whose process has ended: that counts, and nobody has anything to add.
-    fn hear_out(&mut self, id: Id) {
-        let events = &mut self.events;
-        self.channels.retain(|(of, channel)| {
-            if *of == id {
-                events.extend(channel.hear().into_iter().flatten().map(|notice| Event::Notified(id, notice)));
-            }
-            *of != id
-        });
-    }
-
-    fn finish(&mut self, id: Id, end: &End) {
-        let Some(service) = self.machine.service(id) else { return };
-        let attachments = Attachments { output: self.outputs.of(service), ..Attachments::default() };
-        self.events.push_back(match self.launcher.launch_finish(service, end, attachments) {
-            Ok(pid) => Event::Finishing(id, pid),
-            Err(error) => {
-                warn!("the finish command of {} could not be started: {error}", service.name);
-                Event::NotFinishing(id)
-            }
-        });
-    }
-
-    fn probe(&mut self, id: Id) {
-        let Some((probe, context)) = self.machine.service(id).and_then(Service::probe) else { return };
-        let pid = self.launcher.fork(|| {
-            sys::set_process_name(c"devinit: probe");
-            probe.wait(&context);
-            0
-        });
-        self.events.push_back(match pid {
-            Ok(pid) => Event::Probing(id, pid),
-            Err(_) => Event::NotProbing(id),
-        });
     }
 
     fn prepare_boot(&mut self, otherwise: Spec, failed: Option<&str>) {
@@ -488,98 +397,6 @@ impl Engine<'_> {
             }
         }
     }
-
-    /// Reads the config again. The answer is in the snapshot.
-    fn begin_reload(&mut self, dry_run: bool) -> Answer {
-        if self.preparation.is_some() {
-            return Answer::Refused("another reload is under way".to_owned());
-        }
-        let number = self.reload.as_ref().map_or(0, |reload| reload.number).saturating_add(1);
-        let mut reload = Reload { number, dry_run, state: ReloadState::Running, changes: Vec::new() };
-        match Preparation::begin(&self.launcher, self.prepare, Purpose::Reload { dry_run }) {
-            Ok(begun) => self.preparation = Some((begun, Wanted::Reload)),
-            Err(error) => reload.state = ReloadState::Failed(format!("no process could be made: {error}")),
-        }
-        self.reload = Some(reload);
-        Answer::Accepted
-    }
-
-    fn reloaded(&mut self, result: Result<Spec, Failure>) {
-        let Some(reload) = &mut self.reload else { return };
-        reload.state = match result {
-            Ok(mut spec) => {
-                for service in spec.services.iter_mut().filter(|service| service.revision.is_empty()) {
-                    // What it depends on could not be told without writing it.
-                    let old = self.machine.services().find(|old| old.name == service.name);
-                    service.revision = old.map_or_else(String::new, |old| old.revision.clone());
-                }
-                let services: Vec<_> = self.machine.services().collect();
-                reload.changes = machine::changes(&services, &spec);
-                if !reload.dry_run {
-                    self.events.push_back(Event::Reload(spec));
-                }
-                ReloadState::Done
-            }
-            Err(Failure::Unusable) => {
-                ReloadState::Failed("the config cannot be used: devinit check says why".to_owned())
-            }
-            Err(Failure::Failed(why)) => ReloadState::Failed(why),
-        };
-        if let ReloadState::Failed(why) = &reload.state {
-            warn!("the config was not read again: {why}");
-        }
-    }
-
-    /// What can be told to anyone.
-    fn snapshot(&self, now: Instant) -> Snapshot {
-        let mut snapshot = self.machine.snapshot(now);
-        snapshot.reload.clone_from(&self.reload);
-        for status in &mut snapshot.services {
-            let service = self.machine.find(&status.name).and_then(|id| self.machine.service(id));
-            status.log = service.and_then(|service| self.outputs.file(service));
-        }
-        snapshot
-    }
-
-    fn serve(&mut self) {
-        let Some(mut control) = self.control.take() else { return };
-        control.serve(|query, allowed| self.answer(query, allowed));
-        self.control = Some(control);
-    }
-
-    fn answer(&mut self, query: Query, allowed: bool) -> Answer {
-        let now = Instant::now();
-        let name = match &query {
-            Query::Status | Query::StatusFrom(_) => return Answer::Status(self.snapshot(now)),
-            _ if !allowed => return Answer::Refused("only root may do this: try sudo".to_owned()),
-            Query::Probe(name) => {
-                return Answer::Probe(self.machine.find(name).and_then(|id| self.machine.service(id)?.probe()));
-            }
-            _ if self.machine.phase() != Phase::Running => {
-                return Answer::Refused("the container is starting or stopping".to_owned());
-            }
-            Query::Reload { dry_run } => return self.begin_reload(*dry_run),
-            Query::Start(name) | Query::Stop(name) | Query::Restart(name) => name,
-        };
-        let Some(id) = self.machine.find(name) else {
-            let names: Vec<_> = self.machine.services().map(|service| service.name.as_str()).collect();
-            return Answer::Refused(format!("no service is named {name}; there are: {}", names.join(", ")));
-        };
-        self.events.push_back(Event::Request(match query {
-            Query::Stop(_) => Request::Stop(id),
-            Query::Restart(_) => Request::Restart(id),
-            _ => Request::Start(id),
-        }));
-        Answer::Accepted
-    }
-}
-
-/// How long until a service is due that runs at set times.
-fn until_next(service: &Service) -> Option<Duration> {
-    let When::At(schedule) = &service.when else { return None };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let until = schedule.until_next(i64::try_from(now.as_secs()).ok()?)?;
-    Some(until.saturating_sub(Duration::from_nanos(now.subsec_nanos().into())))
 }
 
 /// Rounded up: a wake-up before the time would only lead to another one.

@@ -1,10 +1,13 @@
 //! What the log says about services.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use crate::engine::machine::{End, Id, Machine, Next, Report};
+
+/// Nobody wants to know of a shorter pause.
+const AT_ONCE: Duration = Duration::from_millis(10);
 
 /// Says it.
 pub(super) fn report(machine: &Machine, report: Report) {
@@ -15,8 +18,11 @@ pub(super) fn report(machine: &Machine, report: Report) {
         Report::Ended(id, End::Code(_) | End::Signal(_), Next::GivenUp)
             if machine.service(id).is_some_and(|service| service.foreground) => {}
         Report::Ended(id, End::NotExecuted(_, why), Next::GivenUp) => error!("{}: {why}", name(id)),
-        Report::Ended(id, end, Next::Restart(pause)) => {
-            warn!("{} ended ({end}) and is started again in {}", name(id), seconds(pause));
+        Report::Ended(id, end, Next::Restart(_)) => {
+            match machine.pause_left(id, Instant::now()).filter(|left| *left > AT_ONCE) {
+                Some(left) => warn!("{} ended ({end}) and is started again in {}", name(id), seconds(left)),
+                None => warn!("{} ended ({end}) and is started again", name(id)),
+            }
         }
         Report::Ended(id, end, Next::Later) => {
             warn!("{} ended ({end}) and is started again when it is due the next time", name(id));
@@ -27,6 +33,7 @@ pub(super) fn report(machine: &Machine, report: Report) {
         Report::StopTimeout(id, took) => {
             warn!("{} did not end {} after it was asked to and is killed", name(id), seconds(took));
         }
+        Report::NotAlive(id, Duration::ZERO) => warn!("{} says that it is not well and is stopped", name(id)),
         Report::NotAlive(id, took) => {
             warn!("{} has not said for {} that it is alive and is stopped", name(id), seconds(took));
         }

@@ -83,7 +83,8 @@ impl Launcher {
         }
     }
 
-    /// Forks a child that gives back the signals and does `work`, whose result is its exit code.
+    /// Forks a child that gives back the signals and does `work`, whose result is its exit code. What it executes gets none of
+    /// the descriptors that devinit was started with but the first three.
     ///
     /// # Errors
     /// Those of fork(2).
@@ -96,6 +97,7 @@ impl Launcher {
             Fork::Child => {
                 lead_group(0);
                 self.signals.give_back();
+                sys::close_with_exec();
                 sys::exit_now(work())
             }
         }

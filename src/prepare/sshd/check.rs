@@ -1,12 +1,14 @@
 //! Asks the sshd that is there.
 
-use std::fs::{DirBuilder, Metadata};
+use std::fs::DirBuilder;
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use crate::trust::is_ours_alone;
 
 /// How long sshd may take to look at its config. It takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -34,20 +36,9 @@ pub fn find_sshd() -> Option<PathBuf> {
 
 fn find_in(usual: &[&str], path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
     let in_path = std::env::split_paths(path.unwrap_or_default()).map(|folder| folder.join("sshd"));
-    let in_path = in_path.filter(|candidate| candidate.is_absolute() && is_safe(candidate));
+    // A PATH often begins with folders of an ordinary user's home, and what lies there must not be run as root.
+    let in_path = in_path.filter(|candidate| candidate.is_absolute() && is_ours_alone(candidate));
     usual.iter().map(PathBuf::from).chain(in_path).find(|candidate| is_executable(candidate))
-}
-
-/// Whether nobody but root, or who devinit runs as, decides what this path leads to: a PATH often begins with folders of
-/// an ordinary user's home, and what lies there must not be run as root.
-fn is_safe(path: &Path) -> bool {
-    let own = nix::unistd::geteuid().as_raw();
-    let safe = |there: Metadata| {
-        let open = there.mode() & 0o022 != 0 && !there.is_symlink() && !(there.is_dir() && there.mode() & 0o1000 != 0);
-        [0, own].contains(&there.uid()) && !open
-    };
-    let Ok(real) = path.canonicalize() else { return false };
-    path.ancestors().chain(real.ancestors()).all(|part| part.symlink_metadata().is_ok_and(safe))
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -44,7 +44,7 @@ impl Check<'_> {
             if service.command.is_none() && self.is_complete(&place) {
                 self.error(&place, "`command` is missing");
             }
-            self.process(&service.process(), &place);
+            self.process(&service.process(), &place, service.manual);
             self.times(service, &place);
         }
         let names: Vec<&str> = self.config.services.keys().map(String::as_str).collect();
@@ -60,7 +60,7 @@ impl Check<'_> {
     pub(super) fn app(&mut self, app: &App) {
         let place = Place::of(&["app"]);
         let App { command, port, page, .. } = app;
-        self.process(&app.process(), &place);
+        self.process(&app.process(), &place, false);
         self.port(port.0, &place.key("port"));
         let ssh = &self.config.ssh;
         if ssh.enabled && (command.is_some() || *page) && port.0 == ssh.port {
@@ -68,8 +68,8 @@ impl Check<'_> {
         }
     }
 
-    /// What every process can be told.
-    fn process(&mut self, process: &Process<'_>, place: &Place) {
+    /// What every process can be told. `manual`: it is started only when someone asks for it.
+    fn process(&mut self, process: &Process<'_>, place: &Place, manual: bool) {
         if let Some(command) = process.command {
             self.command(command, &place.key("command"));
         }
@@ -80,7 +80,7 @@ impl Check<'_> {
         for (index, path) in process.environment_files.iter().enumerate() {
             self.absolute(path, &self.item(&place.key("environment_files"), index));
         }
-        self.after(process.after, &place.key("after"));
+        self.after(process.after, manual, &place.key("after"));
         self.backoff(process.backoff, &place.key("backoff"));
         self.ready(process.ready.as_ref(), &place.key("ready"));
         if process.watchdog.is_some_and(|watchdog| watchdog.is_zero()) {
@@ -95,11 +95,14 @@ impl Check<'_> {
         self.settings(process, place);
     }
 
-    fn after(&mut self, after: &[String], place: &Place) {
+    fn after(&mut self, after: &[String], manual: bool, place: &Place) {
         let config = self.config;
         for (index, name) in after.iter().enumerate() {
             if let Some(service) = config.services.get(name) {
-                self.waits_for(name, service, &self.item(place, index));
+                // Who starts a service by hand starts with it what it waits for.
+                if !manual {
+                    self.waits_for(name, service, &self.item(place, index));
+                }
                 continue;
             }
             if !self.whole {

@@ -116,5 +116,10 @@ mod tests {
             ["?2:15 `app.after[0]`: `a` is `manual`, so this waits until someone starts it (devinit start a)"]
         );
         bad(&after("every: \"@daily\""), "?2:15 `app.after[0]`: `a` runs at set times");
+        let by_hand = |keys: &str| {
+            format!("services: {{a: {{command: x, {keys}}}, b: {{command: x, manual: true, after: [a]}}}}")
+        };
+        good(&by_hand("manual: true"));
+        good(&by_hand("every: \"@daily\""));
     }
 }

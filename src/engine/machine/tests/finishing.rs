@@ -6,10 +6,9 @@ fn the_finish_command_runs_after_each_end_and_before_anything_else_is_done() {
     let mut stage = Stage::of([service("db").finished(), service("app").after(&["db"])]);
     assert_eq!(stage.exits("db", 1), ["finish db (exit code 1)"]);
     assert_eq!((stage.state("db"), stage.status("db").pid), (ServiceState::Stopping, None));
-    assert!(stage.pass(seconds(4)).is_empty(), "its pause has not begun");
-    assert!(stage.exits("finish of db", 0).is_empty());
+    assert!(stage.pass(seconds(4)).is_empty(), "its pause is over, and it waits for the command");
+    assert_eq!(stage.exits("finish of db", 0), ["SIGKILL to group of db", "launch db"]);
     assert_eq!(stage.reports, [Report::Ended(0, End::Code(1), Next::Restart(millis(250)))]);
-    assert_eq!(stage.pass(millis(250)), ["SIGKILL to group of db", "launch db"]);
     assert_eq!(stage.ends("db", End::Signal(SIGKILL)), ["finish db (killed by SIGKILL)"]);
 }
 
@@ -41,8 +40,7 @@ fn a_finish_command_that_takes_too_long_is_killed() {
     assert_eq!(stage.pass(millis(1)), ["SIGKILL to group of finish of app"]);
     assert_eq!(stage.reports, [Report::FinishTimeout(0)]);
     assert!(stage.pass(seconds(3600)).is_empty());
-    stage.ends("finish of app", End::Signal(SIGKILL));
-    assert_eq!(stage.state("app"), ServiceState::BackingOff);
+    assert_eq!(stage.ends("finish of app", End::Signal(SIGKILL)), ["SIGKILL to group of app", "launch app"]);
 }
 
 #[test]

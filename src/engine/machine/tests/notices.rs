@@ -73,6 +73,7 @@ fn a_service_that_stops_to_say_that_it_is_alive_is_ended_and_started_again() {
     assert_eq!(stage.pass(seconds(5)), ["SIGKILL to group of app"]);
     stage.exits("app", 0);
     assert_eq!(stage.reports.last(), Some(&Report::Ended(0, End::Code(0), Next::Restart(millis(250)))), "a failure");
+    assert_eq!(stage.status("app").last_end.as_deref(), Some("not alive, exit code 0"));
 }
 
 #[test]
@@ -106,7 +107,10 @@ fn a_service_can_say_that_it_is_not_well() {
     for mut stage in [Stage::of([watched()]), Stage::of([ready_by(By::Notify, None)])] {
         assert_eq!(stage.says("app", Notice::Trigger), ["SIGABRT to app"]);
         assert_eq!(stage.reports, [Report::NotAlive(0, Duration::ZERO)]);
+        stage.stop("app");
         assert!(stage.says("app", Notice::Trigger).is_empty(), "it is heard once");
+        stage.exits("app", 0);
+        assert_eq!(stage.state("app"), ServiceState::Stopped, "the last request counts");
     }
 }
 

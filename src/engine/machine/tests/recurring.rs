@@ -59,6 +59,8 @@ fn nothing_runs_again_and_again_without_any_pause() {
     let mut stage = Stage::of([every(Duration::ZERO)]);
     assert!(stage.exits("task", 0).is_empty());
     assert_eq!(stage.pass(seconds(1)), ["launch task"]);
+    assert!(stage.pass(millis(2500)).is_empty());
+    assert_eq!(stage.reports, [Report::StillRuns(0), Report::StillRuns(0)]);
 }
 
 #[test]
@@ -77,8 +79,8 @@ fn a_run_that_failed_is_tried_again_first_if_its_service_says_so() {
     let mut stage = Stage::of([task]);
     for _ in 0..2 {
         stage.exits("task", 1);
-        assert_eq!(stage.state("task"), ServiceState::BackingOff);
         stage.pass(seconds(1));
+        assert_eq!(stage.state("task"), ServiceState::Starting, "and not only when it is due again");
     }
     assert_eq!(stage.status("task").restarts, 2);
     stage.exits("task", 1);
@@ -117,6 +119,12 @@ fn others_can_count_on_a_task_whose_last_run_was_a_success() {
     assert_eq!(stage.status("a").waits_for, ["task"]);
     stage.pass(seconds(60));
     assert_eq!(stage.exits("task", 0), ["launch a"]);
+    stage.exits("a", 1);
+    assert_eq!(stage.pass(millis(250)), ["SIGKILL to group of a", "launch a"]);
+    stage.pass(seconds(60));
+    stage.exits("task", 1);
+    stage.exits("a", 1);
+    assert!(stage.pass(seconds(1)).is_empty(), "the last run, not any run");
 }
 
 #[test]

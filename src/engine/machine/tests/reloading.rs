@@ -189,6 +189,25 @@ fn what_is_for_requests_only_from_now_on_has_no_next_time_and_no_next_attempt() 
 }
 
 #[test]
+fn what_has_just_ended_is_what_it_is_to_be_at_once_and_starts_when_its_finish_command_has_ended() {
+    let app = || Service { backoff: given_up_after(1), ..service("app") }.finished();
+    let mut stage = Stage::of([app()]);
+    stage.exits("app", 1);
+    assert!(stage.reload([changed(&app())]).is_empty());
+    assert_eq!(command(&stage, "app"), "other");
+    assert_eq!(stage.exits("finish of app", 0), ["SIGKILL to group of app", "launch app"]);
+}
+
+#[test]
+fn the_container_does_not_end_with_what_is_not_critical_any_more() {
+    let mut stage = Stage::of([app().finished()]);
+    stage.exits("app", 3);
+    assert!(stage.reload([Service { critical: false, ..app() }.when(When::Asked).finished()]).is_empty());
+    assert!(stage.exits("finish of app", 0).is_empty());
+    assert!(!stage.machine.stopping());
+}
+
+#[test]
 fn what_only_reads_something_else_gets_a_signal() {
     let with = |revision: &str| Service {
         revision: revision.to_owned(),

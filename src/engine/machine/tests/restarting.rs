@@ -22,6 +22,16 @@ fn pauses_double_from_a_quarter_of_a_second_to_half_a_minute() {
 }
 
 #[test]
+fn what_has_run_for_longer_than_the_pause_comes_again_at_once() {
+    let mut stage = Stage::of([service("app")]);
+    stage.pass(seconds(1));
+    assert_eq!(stage.exits("app", 1), ["SIGKILL to group of app", "launch app"]);
+    stage.pass(millis(100));
+    stage.exits("app", 1);
+    assert_eq!(stage.machine.pause_left(0, stage.now), Some(millis(400)), "500 ms from start to start");
+}
+
+#[test]
 fn no_number_of_failures_breaks_the_pause() {
     let backoff = Backoff::default();
     assert_eq!(pause_after(0, &backoff), millis(250));
@@ -226,6 +236,7 @@ fn a_oneshot_that_runs_for_too_long_is_stopped_and_has_failed() {
     assert_eq!(stage.reports, [Report::RunTimeout(0, seconds(10))]);
     assert_eq!(stage.pass(seconds(5)), ["SIGKILL to group of hook"]);
     assert!(stage.exits("hook", 0).is_empty(), "even if it says otherwise");
+    assert_eq!(stage.status("hook").last_end.as_deref(), Some("ran for too long, exit code 0"));
     assert_eq!((stage.state("hook"), stage.state("app")), (ServiceState::Failed, ServiceState::Waiting));
 }
 

@@ -111,8 +111,11 @@ fn a_service_that_is_not_ready_in_time_is_stopped_and_counts_as_failed() {
     assert_eq!(stage.pass(seconds(10)), ["end probe of app", "SIGTERM to app"]);
     assert!(matches!(stage.reports[..], [Report::NotReady(0, took)] if took == seconds(10)));
     assert_eq!(stage.state("app"), ServiceState::Stopping);
-    assert!(stage.exits("app", 0).is_empty());
+    assert_eq!(stage.exits("app", 0), ["SIGKILL to group of app", "launch app", "probe app"]);
     assert!(matches!(stage.reports.last(), Some(Report::Ended(0, _, Next::Restart(pause))) if *pause == millis(250)));
+    assert_eq!(stage.status("app").last_end.as_deref(), Some("not ready in time, exit code 0"));
+    stage.exits("app", 3);
+    assert_eq!(stage.status("app").last_end.as_deref(), Some("exit code 3"), "nobody had asked it to");
 }
 
 #[test]

@@ -66,6 +66,7 @@ impl World {
         assert_eq!(self.machine.service(id), Some(&wanted), "launched as it was");
         assert!(self.prerequisites_met(&wanted), "{id} is launched before what it needs: {:?}", self.machine.slots);
         assert!(!record.held, "{id} is launched though it is to stay down");
+        assert!(!record.given_up, "{id} is launched though its finish command has given it up");
         assert!(record.not_before.is_none_or(|at| at <= now), "{id} is launched before its pause is over");
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         assert!(
@@ -88,8 +89,7 @@ impl World {
         self.asks(id);
         let record = &mut self.records[id];
         (record.succeeded, record.launching, record.called, record.asked_for) = (false, true, false, true);
-        record.turned = false;
-        (record.alive_every, record.last_start, record.backoff) = (wanted.watchdog, Some(now), wanted.backoff);
+        (record.alive_every, record.last_start) = (wanted.watchdog, Some(now));
         if self.any(12) == 0 {
             return self.inbox.push_back(Event::NotLaunched(id, "no memory".into()));
         }
@@ -227,8 +227,8 @@ impl World {
                 let expected = record.last_pause.map_or(first.max(LEAST_PAUSE), |last| last.saturating_mul(2));
                 assert_eq!(pause, expected.min(longest), "{id} is not restarted with growing pauses");
                 assert!(record.last_pause.is_none_or(|last| last <= pause) && pause <= longest);
-                record.last_pause = (!record.turned).then_some(pause);
-                record.not_before = Some(later(now, pause));
+                record.last_pause = Some(pause);
+                record.not_before = Some(later(record.last_start.unwrap_or(now), pause).max(now));
                 record.called = true;
             }
             Report::Ended(id, _, Next::Later) => self.records[id].last_pause = None,

@@ -153,7 +153,7 @@ fn any_stimulus() -> impl Strategy<Value = Stimulus> {
 fn the_machine_keeps_its_promises_whatever_happens() {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 500;
+        config.cases = 200;
     }
     let steps = Cell::new(0);
     let script = proptest::collection::vec((any_stimulus(), any::<bool>()), 0..300);

@@ -37,7 +37,7 @@ struct Record {
     service: Service,
     /// As it is to be; none: it was removed.
     wanted: Option<Service>,
-    /// The back-off of its last launch.
+    /// The back-off that counts, while it runs and after.
     backoff: Backoff,
     /// A launch was asked for and is not answered.
     launching: bool,
@@ -61,8 +61,8 @@ struct Record {
     /// What the wall clock has said last.
     due: Option<Instant>,
     last_pause: Option<Duration>,
-    /// It is not what was launched any more.
-    turned: bool,
+    /// Its finish command has given it up, and nobody has asked for it since.
+    given_up: bool,
     not_before: Option<Instant>,
     alive_every: Option<Duration>,
     heard: Option<Instant>,
@@ -88,7 +88,7 @@ impl Record {
             last_start: None,
             due: None,
             last_pause: None,
-            turned: false,
+            given_up: false,
             not_before: None,
             alive_every: None,
             heard: None,

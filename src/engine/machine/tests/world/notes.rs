@@ -1,6 +1,7 @@
 //! What the world takes note of, so that it can tell what the machine may do, without asking it.
 
 use super::*;
+use crate::engine::spec::FINISHED_FOR_GOOD;
 
 impl World {
     /// Takes note of what the machine is about to hear.
@@ -49,7 +50,9 @@ impl World {
                         (record.ready_since, record.heard) = (Some(now), Some(now));
                     }
                     Role::Finish(id) => {
-                        self.records[id].finishing = false;
+                        let record = &mut self.records[id];
+                        record.finishing = false;
+                        record.given_up = *end == End::Code(FINISHED_FOR_GOOD) && !record.called;
                         self.concluded = Some(id);
                     }
                     Role::Probe(_) | Role::Stray => {}
@@ -119,7 +122,7 @@ impl World {
     fn call(&mut self, id: Id) {
         let runs = self.runs(id);
         let record = &mut self.records[id];
-        (record.held, record.asked_for, record.called) = (false, true, true);
+        (record.held, record.asked_for, record.called, record.given_up) = (false, true, true, false);
         (record.last_pause, record.not_before) = (None, None);
         record.succeeded &= runs;
     }
@@ -178,12 +181,15 @@ impl World {
             let succeeded = self.concluded == Some(id) && self.records[id].succeeded;
             let over = succeeded && self.records[id].service.kind == Kind::Oneshot
                 || matches!(self.state(id), ServiceState::Done | ServiceState::Scheduled);
-            if !self.busy(id) {
-                let record = &mut self.records[id];
+            let (runs, busy) = (self.runs(id), self.busy(id));
+            let record = &mut self.records[id];
+            if !busy && over {
                 // The failures of one run are not those of the next.
-                record.last_pause = record.last_pause.filter(|_| !over);
-                record.turned |= record.wanted.as_ref().is_some_and(|wanted| *wanted != record.service);
+                record.last_pause = None;
+            }
+            if !runs {
                 record.service = record.wanted.clone().unwrap_or(record.service.clone());
+                record.backoff = record.service.backoff;
             }
         }
     }
@@ -252,7 +258,7 @@ impl World {
             record.service = new.clone();
             return;
         }
-        (record.last_pause, record.called) = (None, true);
+        (record.last_pause, record.called, record.given_up) = (None, true, false);
         if new.when != When::Asked {
             (record.succeeded, record.not_before) = (false, None);
             record.held &= old.when != When::Asked;
