@@ -136,14 +136,19 @@ pub struct Backoff {
     pub give_up_after: Option<u32>,
 }
 
+impl Backoff {
+    /// What holds unless the config says otherwise.
+    pub const USUAL: Self = Self {
+        first: Duration::from_millis(250),
+        longest: Duration::from_secs(30),
+        stable: Duration::from_secs(30),
+        give_up_after: Some(5),
+    };
+}
+
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(250),
-            longest: Duration::from_secs(30),
-            stable: Duration::from_secs(30),
-            give_up_after: Some(5),
-        }
+        Self::USUAL
     }
 }
 

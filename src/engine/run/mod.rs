@@ -123,12 +123,12 @@ pub fn run<'a>(start: Start<'a>, command_mode: bool, runtime: Option<&'a Path>) 
         engine.prepare_boot(start.spec, None);
     }
     engine.drain();
-    // Only now: the first process need not wait for it, and starts meanwhile.
     if runtime.is_none() && !command_mode {
         warn!(
             "there is no folder to write to in /run or /tmp, so devinit status, health and stop cannot work: add --tmpfs /run"
         );
     }
+    // Only now: the first process need not wait for it, and starts meanwhile.
     engine.control = runtime.and_then(|folder| {
         let server = Server::listen(folder);
         server.inspect_err(|error| warn!("no control socket in {}: {error}", folder.display())).ok()
@@ -276,10 +276,11 @@ impl Engine<'_> {
                 sys::reap(pid);
                 continue;
             }
-            if let Some(id) = self.machine.place_of(pid) {
+            let place = self.machine.place_of(pid);
+            if let Some(id) = place {
                 self.hear_out(id);
             }
-            let service = self.machine.service_of(pid);
+            let service = place.and_then(|id| self.machine.service(id));
             let leaves_group = service.is_some_and(|service| service.kind != Kind::Oneshot);
             if let Some(failure) = self.machine.owner_of(pid).and_then(|owner| self.launcher.failure(pid, owner)) {
                 if service.is_none() {

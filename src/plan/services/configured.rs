@@ -5,11 +5,9 @@ use super::{APP, Ground, STOP_APP, argv, chained, service};
 use crate::config::model::{self, Policy, Process};
 use crate::config::signal::signal_number;
 use crate::config::{capabilities, limits, texts};
-use crate::engine::spec::{Backoff, By, Kind, Readiness, Restart, STOP_TIMEOUT, Service, Settings, When};
+use crate::engine::spec::{Backoff, By, Kind, Readiness, Restart, Service, Settings, When};
 use crate::note::Note;
 use crate::probe::{Http, Probe};
-
-const SIGTERM: i32 = 15;
 
 impl Ground<'_> {
     pub(super) fn service(&self, name: &str, wanted: &model::Service, notes: &mut Vec<Note>) -> Option<Service> {
@@ -50,6 +48,7 @@ impl Ground<'_> {
         process: &Process<'_>,
         notes: &mut Vec<Note>,
     ) -> Option<Service> {
+        let usual = service(name, kind, command, self.environment);
         let base = Service {
             environment_files: process.environment_files.clone(),
             directory: process.directory.clone(),
@@ -60,10 +59,10 @@ impl Ground<'_> {
             restart: restart(*process.restart),
             backoff: backoff(process.backoff),
             finish: process.finish.as_ref().map(finish),
-            stop_signal: process.stop.signal.as_deref().and_then(signal_number).unwrap_or(SIGTERM),
-            stop_timeout: process.stop.timeout.unwrap_or(STOP_TIMEOUT),
+            stop_signal: process.stop.signal.as_deref().and_then(signal_number).unwrap_or(usual.stop_signal),
+            stop_timeout: process.stop.timeout.unwrap_or(usual.stop_timeout),
             log: Some(log(name, process.log)),
-            ..service(name, kind, command, self.environment)
+            ..usual
         };
         self.as_user(base, process, notes)
     }

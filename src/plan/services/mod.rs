@@ -40,12 +40,7 @@ const SIGHUP: i32 = 1;
 /// The capability without which no other can be dropped for good.
 const CAP_SETPCAP: u64 = 1 << 8;
 /// For what has to come again whatever happens.
-const NEVER_GIVEN_UP: Backoff = Backoff {
-    first: Duration::from_millis(250),
-    longest: Duration::from_secs(30),
-    stable: Duration::from_secs(30),
-    give_up_after: None,
-};
+const NEVER_GIVEN_UP: Backoff = Backoff { give_up_after: None, ..Backoff::USUAL };
 /// The user that the status page is served as: nobody, as every distribution has it.
 const NOBODY: Identity = Identity { uid: 65534, gid: 65534, groups: Vec::new() };
 
