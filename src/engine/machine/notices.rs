@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGABRT;
 
-use super::Machine;
 use super::messages::{Action, Id, Notice, Report};
 use super::slot::{State, Then};
+use super::{Machine, later};
 use crate::engine::spec::{By, Kind};
 
 /// A watchdog that is looked at so late was not looked at because nobody ran: the whole container was frozen, or the
@@ -15,6 +15,9 @@ const STOOD_STILL: Duration = Duration::from_secs(1);
 /// One that is looked at this late may have been frozen for most of its time, and gets it anew, but only once: on a machine
 /// that is always out of breath a service that hangs has to be found, too.
 const LATE: Duration = Duration::from_millis(50);
+/// Nor can it be told whether a freeze ended right before a look in time, so everyone has a quarter of his time, and no more
+/// than this, to say something after all.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 impl Machine {
     /// A service said something. Words of one that has no process are nobody's.
@@ -55,15 +58,16 @@ impl Machine {
             let Some(slot) = self.slots.get(id) else { continue };
             let State::Ready { alive_by: Some(alive_by), .. } = slot.state else { continue };
             let Some(late) = now.checked_duration_since(alive_by) else { continue };
-            match slot.alive_every {
-                Some(every) if late < if slot.spared { STOOD_STILL } else { LATE } => {
-                    self.not_alive(id, every, now, actions);
-                }
-                _ => {
-                    self.heard_from(id, now);
-                    if let Some(slot) = self.slots.get_mut(id) {
-                        slot.spared = true;
-                    }
+            let Some(every) = slot.alive_every else { continue };
+            if slot.spared && late < STOOD_STILL {
+                self.not_alive(id, every, now, actions);
+            } else {
+                let chance = if late < LATE { LAST_CHANCE.min(every / 4) } else { every };
+                if let Some(slot) = self.slots.get_mut(id)
+                    && let State::Ready { alive_by, .. } = &mut slot.state
+                {
+                    *alive_by = Some(later(now, chance));
+                    slot.spared = true;
                 }
             }
         }

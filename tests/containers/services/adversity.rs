@@ -175,7 +175,7 @@ fn what_the_config_says_holds_in_the_end_whatever_was_killed_while_it_changed() 
     }
     settle();
     let left = container.sh(
-        "all=$(ps -e -o args=); grep -v -e '^devinit' -e '^/usr/local/bin/devinit' -e '^ps ' -e '^bash' <<< \"$all\"",
+        "all=$(ps -e -o args=); grep -v -e '^runc' -e '^devinit' -e '^/usr/local/bin/devinit' -e '^ps ' -e '^bash' <<< \"$all\"",
     );
     assert_eq!(left, "sleep 1d", "after {number} reloads");
     assert_eq!(container.sh("ps -e -o stat= | grep -c Z || true"), "0");
