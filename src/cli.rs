@@ -1,11 +1,15 @@
 //! The command line.
 
+mod job;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::duration;
+
+pub use job::{Ansi, How, Job, JobCommand, JobLogs, JobStatus, List, Retry, Run, StopJob, StreamName, Wait};
 
 /// The first process of a dev container.
 ///
@@ -84,6 +88,10 @@ pub enum Command {
     /// What services have printed: the last lines, and with -f what comes
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(Logs),
+    /// Run long commands with a status file and a log, and see from anywhere how they stand
+    Job(Job),
+    /// The entrypoints to choose from by DEVINIT_ENTRYPOINT
+    Entrypoints(Entrypoints),
     /// Check configs; exit code 0 when they are right, 1 when not
     Check(Check),
     /// Print what a boot would do, and do nothing
@@ -141,6 +149,10 @@ pub enum NamesOf {
     Services,
     /// The steps of its first run.
     Steps,
+    /// The jobs in the config's folder.
+    Jobs,
+    /// The entrypoints of the config.
+    Entrypoints,
 }
 
 /// Which config.
@@ -271,6 +283,17 @@ pub struct Logs {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
     pub lines: usize,
     /// As lines of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `entrypoints`.
+#[derive(Debug, Args)]
+pub struct Entrypoints {
+    /// Which config.
+    #[command(flatten)]
+    pub config: Config,
+    /// As JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -17,6 +17,7 @@ pub mod fetch;
 pub mod first_run;
 pub mod greeting;
 pub mod health;
+pub mod job;
 pub mod log;
 pub mod logger;
 pub mod logs;

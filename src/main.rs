@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser};
 use devinit::cli::{self, Cli, Command, Internal};
 use devinit::commands::{self, Verb, print};
 use devinit::greeting::Moment;
-use devinit::{attempt, boot, completions, config, first_run, greeting, logs, own, words};
+use devinit::{attempt, boot, completions, config, first_run, greeting, job, logs, own, words};
 
 fn main() {
     // The ENTRYPOINT's form, which is all there is between the container's start and its main command: clap would
@@ -43,6 +43,8 @@ fn command() -> i32 {
         Some(Command::Restart(named)) => commands::control(Verb::Restart, &named),
         Some(Command::Logs(options)) => logs::logs(&options),
         Some(Command::Reload(options)) => commands::reload(&options),
+        Some(Command::Job(options)) => job::command::job(&options),
+        Some(Command::Entrypoints(options)) => commands::entrypoints(&options),
         Some(Command::Check(options)) => commands::check(&options),
         Some(Command::Plan(options)) => commands::print_plan(&options),
         Some(Command::Schema) => print(&config::schema_text()),

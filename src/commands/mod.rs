@@ -1,6 +1,7 @@
 //! The commands that look into a running container and steer it: each takes its arguments and returns its exit code.
 
 mod control;
+mod entrypoints;
 mod names;
 mod reload;
 mod show;
@@ -8,6 +9,7 @@ mod show;
 use std::io::Write;
 
 pub use control::{Verb, control};
+pub use entrypoints::entrypoints;
 pub use names::names;
 pub use reload::reload;
 pub use show::{analyze, check, health, print_plan, status};

@@ -18,6 +18,7 @@ pub fn names(of: NamesOf) -> i32 {
     let names = match of {
         NamesOf::Services => services(),
         NamesOf::Steps => steps(),
+        NamesOf::Jobs | NamesOf::Entrypoints => Vec::new(),
     };
     // A name that a shell would take apart is of no use to it.
     let plain = |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte));

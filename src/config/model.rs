@@ -84,6 +84,12 @@ pub struct Config {
     pub services: BTreeMap<String, Service>,
     /// The app on port 27015. Without one the image is SSH-only and stays up.
     pub app: Option<App>,
+    /// Commands to choose from when the container starts, by name: `DEVINIT_ENTRYPOINT` (or `SYGALDRY_ENTRYPOINT`) says which.
+    pub entrypoints: BTreeMap<String, Entrypoint>,
+    /// What the image needs of the GPU's driver.
+    pub gpu: Gpu,
+    /// Long jobs: `devinit job`.
+    pub jobs: Jobs,
     /// What is done with the entrypoint of an NVIDIA base image.
     pub base_entrypoint: BaseEntrypoint,
     /// The greeting at boot and in interactive logins.
@@ -531,6 +537,94 @@ pub struct Stop {
     #[serde(with = "duration::optional")]
     #[schemars(with = "Option<String>")]
     pub timeout: Option<Duration>,
+}
+
+/// A command to choose when the container starts. It is the main command then, and the arguments behind `--` are its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Entrypoint {
+    /// What it is for: `devinit entrypoints` shows it.
+    pub description: Option<String>,
+    /// What is run: a list as it stands, a string by `/bin/sh -c`.
+    pub command: Option<Command>,
+    /// What becomes of the arguments behind `--`.
+    pub arguments: Arguments,
+    /// As whom: a name or a uid. Without one: root, or whoever devinit runs as.
+    pub user: Option<String>,
+    /// Working folder. Without one: the container's.
+    pub directory: Option<PathBuf>,
+    /// Variables for this command only, over all others.
+    #[schemars(schema_with = "schema::environment")]
+    pub environment: BTreeMap<String, String>,
+    /// What follows when it has ended.
+    pub then: Then,
+    /// Run it as a job of this name, with a status file and a log.
+    pub job: Option<String>,
+}
+
+/// What becomes of the arguments that follow `--` on the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arguments {
+    /// They are put behind the command's own.
+    #[default]
+    Append,
+    /// They are run instead of the command, if there are any.
+    Replace,
+    /// There must be none.
+    Refuse,
+}
+
+/// What follows when an entrypoint's command has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Then {
+    /// The container ends with its exit code.
+    #[default]
+    Exit,
+    /// A login shell of the same user, if there is a terminal; otherwise as `exit`.
+    Shell,
+}
+
+/// What the image needs of the GPU's driver.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gpu {
+    /// The CUDA version that the driver has to support, as in `"12.9"`. Without one: what the image was built with
+    /// (`CUDA_VERSION`), within which an older driver of the same major version will do.
+    #[schemars(schema_with = "schema::text_or_number")]
+    pub cuda: Option<String>,
+    /// What happens if it does not.
+    pub on_mismatch: OnMismatch,
+}
+
+/// What happens if the GPU's driver does not support what the image needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMismatch {
+    /// It is said.
+    #[default]
+    Warn,
+    /// Programs see no GPU: `CUDA_VISIBLE_DEVICES` is empty, and `NVIDIA_CPU_ONLY` is 1.
+    Disable,
+    /// The config cannot be used, and `on_error` says what then.
+    Fail,
+}
+
+/// Long jobs: `devinit job`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jobs {
+    /// The folder of status files and logs: shared storage that outlives the container. Without one: `/var/lib/devinit/jobs`
+    /// for root, and `~/.local/state/devinit/jobs` for others.
+    pub directory: Option<PathBuf>,
+    /// How many logs of each job are kept. Without one: 20.
+    #[schemars(range(min = 1))]
+    pub keep: Option<u32>,
+    /// For how long logs of jobs that have ended are kept. Without one: for ever.
+    #[serde(with = "duration::optional")]
+    #[schemars(with = "Option<String>")]
+    pub keep_for: Option<Duration>,
 }
 
 /// What is done with the base image's own entrypoint.

@@ -6,7 +6,7 @@
 //! A logger that is killed loses what it has read and not written: for each service at most one read (64 KiB), and the
 //! beginning of a line whose end has not come.
 
-mod clock;
+pub mod clock;
 mod file;
 mod folder;
 mod form;

@@ -11,7 +11,7 @@ fn a_service_has_the_identity_and_the_resources_that_it_was_given() {
     directory: /tmp
     environment: {A: '1', B: 'from the config'}
     umask: '027'
-    nice: 5
+    nice: 15
     oom_score_adj: 300
     limits: {nofile: '512:1024', core: 0, memlock: 1MiB, stack: unlimited}
     no_new_privileges: true
@@ -32,7 +32,7 @@ fn a_service_has_the_identity_and_the_resources_that_it_was_given() {
     has("NoNewPrivs: 1");
     assert_eq!(
         container.sh("cat /proc/$(pgrep -x sleep)/oom_score_adj; ps -o ni= -p $(pgrep -x sleep) | tr -d ' '"),
-        "300\n5"
+        "300\n15"
     );
     // Not even root sees this of another user's process without CAP_SYS_PTRACE.
     let folder = ["sh", "-c", "readlink /proc/$(pgrep -x sleep)/cwd"];

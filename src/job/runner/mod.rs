@@ -1,0 +1,1 @@
+//! Running a job: the guard, the worker, and the command.

@@ -1,0 +1,1 @@
+//! What looks at jobs and steers them: `status`, `list`, `logs`, `wait`, `stop`, `retry`.
