@@ -91,7 +91,6 @@ pub struct How {
     pub detach: bool,
     /// Wait for a job that runs, instead of refusing: for the one of this name, or for another one
     #[arg(long, value_name = "JOB", num_args = 0..=1, require_equals = true)]
-    #[expect(clippy::option_option, reason = "clap's type of an option whose value may be left out")]
     pub queue: Option<Option<String>>,
     /// Print nothing of what the job prints
     #[arg(short, long)]

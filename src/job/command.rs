@@ -5,7 +5,6 @@ use crate::cli;
 /// Does it. Returns the exit code.
 #[must_use]
 pub fn job(options: &cli::Job) -> i32 {
-    match &options.command {
-        _ => 125,
-    }
+    let _ = options;
+    125
 }

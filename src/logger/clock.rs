@@ -11,8 +11,15 @@ pub struct Clock {
     text: [u8; TIME],
 }
 
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Clock {
     /// A clock that has not written anything.
+    #[must_use]
     pub fn new() -> Self {
         Self { second: None, text: *b"1970-01-01T00:00:00.000Z" }
     }
@@ -48,6 +55,7 @@ impl Clock {
 }
 
 /// Milliseconds since 1970.
+#[must_use]
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
