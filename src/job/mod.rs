@@ -25,6 +25,7 @@ pub mod folder;
 pub mod instance;
 pub mod log;
 pub mod name;
+pub mod progress;
 pub mod runner;
 pub mod status;
 pub mod views;
