@@ -1,1 +1,3 @@
 //! What looks at jobs and steers them: `status`, `list`, `logs`, `wait`, `stop`, `retry`.
+
+pub mod logs;
