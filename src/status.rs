@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::model::Jobs;
 use crate::engine::control;
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::machine::Listeners;
@@ -49,6 +50,9 @@ pub struct BootRecord {
     pub greeting: Option<String>,
     /// Whether the greeting is switched on.
     pub greeting_enabled: bool,
+    /// Where jobs have their files, for those who cannot read the config.
+    #[serde(default)]
+    pub jobs: Jobs,
     /// What was left out, what looks wrong.
     pub notes: Vec<Note>,
 }

@@ -147,6 +147,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         app: services.iter().any(|service| [APP, MAIN].contains(&service.name.as_str())),
         greeting: config.greeting.text.clone(),
         greeting_enabled: config.greeting.enabled,
+        jobs: config.jobs.clone(),
         notes,
     };
     Plan {
