@@ -1,5 +1,5 @@
-//! Completions for shells: what clap makes of the command line, and on top of it the names of services and of first-run
-//! steps, which `devinit internal names` tells at the moment they are wanted.
+//! Completions for shells: what clap makes of the command line, and on top of it the names of services, of first-run steps and
+//! of jobs, which `devinit internal names` tells at the moment they are wanted.
 
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
@@ -9,13 +9,19 @@ use crate::cli::Cli;
 /// Wraps what clap has made: it knows no names, and offers placeholders such as `<SERVICE>` instead.
 const BASH: &str = r#"
 _devinit_names() {
-    local word command="" cur="${COMP_WORDS[COMP_CWORD]}" names=""
+    local word last="" command="" cur="${COMP_WORDS[COMP_CWORD]}" names=""
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         if [[ $word == "--" ]]; then break; fi
-        if [[ $word != -* ]]; then command="$word"; break; fi
+        if [[ $word != -* && $last != "--directory" ]]; then
+            command="${command:+$command }$word"
+            if [[ $command != "job" ]]; then break; fi
+        fi
+        last="$word"
     done
     case "$command:${COMP_WORDS[COMP_CWORD-1]}" in
         first-run:--only) names="steps" ;;
+        "job status:status" | "job logs:logs" | "job wait:wait" | "job stop:stop" | "job retry:retry" | \
+            "job logs:-f" | "job logs:--follow" | "job stop:--kill" | "job "*":--json") [[ $cur == -* ]] || names="jobs" ;;
         *:--timeout | *:--lines | *:-n) ;;
         start:* | stop:* | restart:* | status:* | logs:*) [[ $cur == -* ]] || names="services" ;;
     esac
@@ -49,7 +55,8 @@ _devinit_names() {
 
 /// In fish completions add up.
 const FISH: &str = r#"
-complete -c devinit -n "__fish_seen_subcommand_from start stop restart status logs" -f -a "(devinit internal names services 2>/dev/null)"
+complete -c devinit -n "__fish_seen_subcommand_from start stop restart status logs; and not __fish_seen_subcommand_from job" -f -a "(devinit internal names services 2>/dev/null)"
+complete -c devinit -n "__fish_seen_subcommand_from job; and __fish_seen_subcommand_from status logs wait stop retry" -f -a "(devinit internal names jobs 2>/dev/null)"
 complete -c devinit -n "__fish_seen_subcommand_from first-run" -l only -x -a "(devinit internal names steps 2>/dev/null)"
 "#;
 
@@ -75,12 +82,14 @@ pub fn script(shell: Shell) -> String {
 fn zsh(script: &str) -> String {
     let mut out = String::with_capacity(script.len() + ZSH.len());
     for (index, line) in script.lines().enumerate() {
-        // As in `'*::services -- The services, as `status` lists them:_default' \` and `'*--only=[…]:STEP:_default' \`.
+        // As in `'*::services -- The services, as `status` lists them:_default' \`, `':name -- The job:_default' \` and `'*--only=[…]:STEP:_default' \`.
         let names = if line.contains("::services -- ")
             || line.starts_with("':services -- ")
             || line.contains("'*:services -- ")
         {
             Some("services")
+        } else if line.contains(":name -- The job:") {
+            Some("jobs")
         } else {
             line.contains("--only=").then_some("steps")
         };
@@ -109,7 +118,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("devinit");
         let text = "#!/bin/sh\ncase \"$*\" in\n'internal names services') printf 'app\\nxvfb\\nollama\\n' ;;\n\
-                    'internal names steps') printf 'codex\\ncodex.node\\nuv\\n' ;;\nesac\n";
+                    'internal names steps') printf 'codex\\ncodex.node\\nuv\\n' ;;\n\
+                    'internal names jobs') printf 'build\\ntest\\n' ;;\nesac\n";
         std::fs::write(&program, text).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         folder
@@ -148,6 +158,13 @@ mod tests {
         assert_eq!(offered(&["devinit", "restart", "--wait", "app", "x"]), ["xvfb"]);
         assert_eq!(offered(&["devinit", "first-run", "--only", "co"]), ["codex", "codex.node"]);
         assert_eq!(offered(&["devinit", "restart", "--wa"]), ["--wait"]);
+        for command in ["status", "logs", "wait", "stop", "retry"] {
+            assert_eq!(offered(&["devinit", "job", command, ""]), ["build", "test"], "{command}");
+            assert_eq!(offered(&["devinit", "job", "--directory", "x", command, "b"]), ["build"], "{command}");
+        }
+        assert_eq!(offered(&["devinit", "job", "stop", "--kill", "t"]), ["test"]);
+        assert_eq!(offered(&["devinit", "job", "stop", "--ki"]), ["--kill"]);
+        assert!(offered(&["devinit", "job", ""]).contains(&"retry".to_owned()));
         assert_eq!(offered(&["devinit", "start", "q"]), [""; 0]);
         let commands = offered(&["devinit", ""]);
         assert!(commands.contains(&"restart".to_owned()) && !commands.contains(&"internal".to_owned()), "{commands:?}");
@@ -176,11 +193,13 @@ mod tests {
             shown.filter(|command| command.get_arguments().any(|argument| argument.get_id() == "services"));
         assert_eq!(zsh.matches(":_devinit_names services'").count(), with_names.count(), "{zsh}");
         assert_eq!(zsh.matches(":_devinit_names steps'").count(), 1, "{zsh}");
+        assert_eq!(zsh.matches(":_devinit_names jobs'").count(), 5, "{zsh}");
         let fish = script(Shell::Fish);
         // A word in the place of the command would hide all commands.
         assert!(zsh.contains("case $line[1] in") && !zsh.contains("case $line[2] in"), "{zsh}");
         assert!(!zsh.contains("'internal:What") && !fish.contains("-a \"internal\""));
         assert!(fish.contains("__fish_seen_subcommand_from start stop restart status logs"));
+        assert!(fish.contains("(devinit internal names jobs "));
         for shell in [Shell::Elvish, Shell::PowerShell] {
             assert!(script(shell).contains("restart"), "{shell}");
         }

@@ -32,7 +32,7 @@ pub struct Job {
     /// Which one.
     #[command(subcommand)]
     pub command: JobCommand,
-    /// The folder of jobs, instead of the config's `jobs.directory`
+    /// The folder of jobs, instead of what `DEVINIT_JOBS` or the config's `jobs.directory` names
     #[arg(long, value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
 }

@@ -253,7 +253,7 @@ pub(super) fn token() -> String {
 }
 
 /// Opens a file for reading. Where a named pipe stands in its place this does not wait for someone who writes to it.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
