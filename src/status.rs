@@ -49,6 +49,9 @@ pub struct BootRecord {
     pub greeting: Option<String>,
     /// Whether the greeting is switched on.
     pub greeting_enabled: bool,
+    /// The entrypoint that the main command is.
+    #[serde(default)]
+    pub entrypoint: Option<String>,
     /// What was left out, what looks wrong.
     pub notes: Vec<Note>,
 }

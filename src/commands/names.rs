@@ -18,7 +18,8 @@ pub fn names(of: NamesOf) -> i32 {
     let names = match of {
         NamesOf::Services => services(),
         NamesOf::Steps => steps(),
-        NamesOf::Jobs | NamesOf::Entrypoints => Vec::new(),
+        NamesOf::Entrypoints => config().entrypoints.into_keys().collect(),
+        NamesOf::Jobs => Vec::new(),
     };
     // A name that a shell would take apart is of no use to it.
     let plain = |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte));
@@ -44,11 +45,14 @@ fn steps() -> Vec<String> {
         }
     }
     if names.is_empty() {
-        let environment = boot::environment();
-        let sources = config::Sources::from_environment(None, &environment);
-        let config = config::load(&sources, &environment).map(|loaded| loaded.config).unwrap_or_default();
         let name = |step: &config::first_run::Step| step.common().name.unwrap_or_else(|| step.kind()).to_owned();
-        names.extend(config.first_run.steps.iter().map(name));
+        names.extend(config().first_run.steps.iter().map(name));
     }
     names
+}
+
+fn config() -> config::Config {
+    let environment = boot::environment();
+    let sources = config::Sources::from_environment(None, &environment);
+    config::load(&sources, &environment).map(|loaded| loaded.config).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! What types cannot say: names, ranges, paths, and what goes together.
 
+mod entrypoints;
 mod first_run;
 mod processes;
 mod ssh;
@@ -38,6 +39,7 @@ pub(super) fn check(config: &Config, tree: &Node, whole: bool, findings: &mut Ve
     if let Some(app) = &config.app {
         check.app(app);
     }
+    check.entrypoints();
     check.proxy();
     check.first_run();
     check.shutdown();
