@@ -49,16 +49,11 @@ fn uses(text: &str) -> Uses {
     let mut unclear = None;
     while let Some(character) = characters.next() {
         match character {
-            '\\' => {
-                // What the trimming has taken may have been what it escapes.
-                if characters.next().is_none() {
-                    unclear = Some("ends with a backslash");
-                }
-            }
+            // What the trimming has taken may have been what it escapes.
+            '\\' => unclear = unclear.or(characters.next().is_none().then_some("ends with a backslash")),
             '\'' if !doubly_quoted => {
-                if !characters.any(|character| character == '\'') {
-                    unclear = Some("has a quote that is not closed");
-                }
+                let open = !characters.any(|character| character == '\'');
+                unclear = unclear.or(open.then_some("has a quote that is not closed"));
             }
             '"' => doubly_quoted = !doubly_quoted,
             '$' => {
