@@ -34,5 +34,6 @@ pub mod secret;
 pub mod sorted;
 pub mod status;
 pub mod sys;
+pub mod then_shell;
 pub mod trust;
 pub mod words;

@@ -53,6 +53,9 @@ pub struct BootRecord {
     /// Where jobs have their files, for those who cannot read the config.
     #[serde(default)]
     pub jobs: Jobs,
+    /// The entrypoint that the main command is.
+    #[serde(default)]
+    pub entrypoint: Option<String>,
     /// What was left out, what looks wrong.
     pub notes: Vec<Note>,
 }

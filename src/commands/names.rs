@@ -56,9 +56,14 @@ fn steps() -> Vec<String> {
         }
     }
     if names.is_empty() {
-        let config = config();
         let name = |step: &config::first_run::Step| step.common().name.unwrap_or_else(|| step.kind()).to_owned();
-        names.extend(config.first_run.steps.iter().map(name));
+        names.extend(config().first_run.steps.iter().map(name));
     }
     names
+}
+
+fn config() -> config::Config {
+    let environment = boot::environment();
+    let sources = config::Sources::from_environment(None, &environment);
+    config::load(&sources, &environment).map(|loaded| loaded.config).unwrap_or_default()
 }

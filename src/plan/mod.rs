@@ -17,7 +17,7 @@ pub use facts::Facts;
 pub use first_run::{FirstRun, Tools};
 pub use print::{json, text};
 pub use revision::revision;
-pub use services::{APP, FIRST_RUN, MAIN, SSHD, main_command};
+pub use services::{APP, DEFAULT, FIRST_RUN, MAIN, Obstacle, SSHD, VARIABLES, asked_for, has_app, main_command};
 pub use users::User;
 
 use crate::config::Loaded;
@@ -59,6 +59,16 @@ pub struct Plan {
     pub spec: Spec,
     /// What `status`, `health` and the greeting tell.
     pub record: BootRecord,
+    /// Why the entrypoint that was asked for is not among the processes.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl Plan {
+    /// Whether there is a main command.
+    #[must_use]
+    pub fn has_main(&self) -> bool {
+        self.spec.services.iter().any(|service| service.foreground)
+    }
 }
 
 /// sshd.
@@ -119,7 +129,18 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let first_run = to_install.filter(|_| rescue.is_none());
     let first_run = first_run.map(|resolved| FirstRun::new(&resolved, facts, &outcome.database, &users));
 
+    let (main, mut obstacle) = match services::choose(config, facts) {
+        Ok(main) => (main, None),
+        // What keeps it from running is told already, and only SSH is started.
+        Err(_) if rescue.is_some() => (services::Main::None, None),
+        Err(obstacle) => (services::Main::Nothing, Some(obstacle)),
+    };
     let mut ssh = plan_ssh(config, facts, &resolved, &sessions, &users, &mut notes);
+    if main.is_some() {
+        // Beside a main command it would write into the output of that.
+        let log = PathBuf::from(paths::LOGS).join("sshd.log");
+        ssh = ssh.map(|ssh| Ssh { log: Some(log), ..ssh });
+    }
     if rescue.is_some() {
         // Nothing that the image sets, such as AllowUsers, may keep out who comes to mend it.
         ssh = ssh.map(|ssh| Ssh { wanted: SshdWanted { image: sshd::ImageConfig::default(), ..ssh.wanted }, ..ssh });
@@ -133,10 +154,12 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         environment: &for_services,
         tools: &tools,
         rescue: rescue.is_some(),
+        main,
     };
     let local_keys = || users.iter().flat_map(|user| &user.keys).map(keys::Key::summary).collect::<String>();
     let fetch_keys = (ssh.is_some() && users.iter().any(|user| !user.remote.is_empty())).then(local_keys);
-    let services = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
+    let (services, failed) = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
+    obstacle = obstacle.or(failed);
 
     let record = BootRecord {
         rescue,
@@ -148,6 +171,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         greeting: config.greeting.text.clone(),
         greeting_enabled: config.greeting.enabled,
         jobs: config.jobs.clone(),
+        entrypoint: main.name().filter(|_| obstacle.is_none()),
         notes,
     };
     Plan {
@@ -165,6 +189,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         paths: sessions.paths,
         spec: Spec { services, shutdown: config.shutdown.timeout },
         record,
+        obstacle,
     }
 }
 
@@ -230,7 +255,6 @@ fn plan_ssh(
             "nobody can log in over SSH yet: there is no key; set PUBLIC_KEY or users.NAME.authorized_keys",
         ));
     }
-    let log = (!facts.main.is_empty()).then(|| PathBuf::from(paths::LOGS).join("sshd.log"));
     // Starting sshd for its version costs milliseconds, so only where something depends on it.
     let Sessions { environment, paths } = sessions;
     let plain = ![environment, paths].into_iter().any(sshd::needs_escapes);
@@ -265,7 +289,7 @@ fn plan_ssh(
             image,
         },
         host_keys: config.ssh.host_keys.clone(),
-        log,
+        log: None,
     })
 }
 

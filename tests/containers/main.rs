@@ -14,6 +14,7 @@ mod support;
 
 mod app;
 mod degraded;
+mod entrypoints;
 mod exit_codes;
 mod first_run;
 mod greeting;

@@ -1,5 +1,6 @@
 //! What types cannot say: names, ranges, paths, and what goes together.
 
+mod entrypoints;
 mod first_run;
 mod jobs;
 mod processes;
@@ -39,6 +40,7 @@ pub(super) fn check(config: &Config, tree: &Node, whole: bool, findings: &mut Ve
     if let Some(app) = &config.app {
         check.app(app);
     }
+    check.entrypoints();
     check.proxy();
     check.first_run();
     check.jobs(&config.jobs);
