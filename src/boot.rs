@@ -107,7 +107,7 @@ pub fn make_plan(
     failed: Option<&str>,
 ) -> Result<Plan, i32> {
     let sources = config::Sources::from_environment(config.config.as_deref(), &environment);
-    let (loaded, rescue) = match (config::load(&sources, &environment), failed) {
+    let (loaded, mut rescue) = match (config::load(&sources, &environment), failed) {
         (Ok(loaded), None) => (loaded, None),
         (Ok(loaded), Some(why)) => (loaded, Some(why.to_owned())),
         (Err(broken), _) => {
@@ -125,5 +125,14 @@ pub fn make_plan(
         }
     };
     let facts = Facts::gather(main.to_vec(), config.config.clone(), environment, runtime);
+    if rescue.is_none()
+        && let Some(why) = plan::gpu_fault(&loaded.config, &facts.gpu, &facts.environment)
+    {
+        error!("{why}");
+        if loaded.config.on_error == config::model::OnError::Exit {
+            return Err(UNUSABLE);
+        }
+        rescue = Some(why);
+    }
     Ok(plan::resolve(&loaded, &facts, rescue))
 }

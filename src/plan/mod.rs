@@ -5,6 +5,7 @@
 
 mod facts;
 mod first_run;
+mod gpu;
 mod print;
 mod revision;
 mod services;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub use facts::Facts;
 pub use first_run::{FirstRun, Tools};
+pub use gpu::{fault as gpu_fault, with_gpu_off};
 pub use print::{json, text};
 pub use revision::revision;
 pub use services::{APP, FIRST_RUN, MAIN, SSHD, main_command};
@@ -105,7 +107,9 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let outcome = predict(&resolved.wanted, &defaults, facts, &mut notes);
     let users = users::with_accounts(&resolved.users, &outcome, facts);
 
-    let merged = environment::merge(&facts.environment, &config.environment, &config.path);
+    let gpu = gpu::resolve(config, &facts.gpu, &facts.environment, &mut notes);
+    let mut merged = environment::merge(&facts.environment, &config.environment, &config.path);
+    gpu.set(&mut merged);
     let for_services = environment::for_services(&merged, &resolved.secrets);
     let to_install = first_run::resolve(config, facts, &for_services, &outcome.database, &mut notes);
     let shared = to_install.as_ref().map(|resolved| first_run::shared(resolved, &for_services)).unwrap_or_default();
@@ -125,7 +129,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         ssh = ssh.map(|ssh| Ssh { wanted: SshdWanted { image: sshd::ImageConfig::default(), ..ssh.wanted }, ..ssh });
     }
     let home_tools = first_run::home_tools(&tools, &outcome.database);
-    let profile = plan_profile(config, facts, &sessions.environment, home_tools, &mut notes);
+    let profile = plan_profile(config, facts, &sessions.environment, home_tools, gpu, &mut notes);
     let ground = services::Ground {
         config,
         facts,
@@ -136,7 +140,8 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     };
     let local_keys = || users.iter().flat_map(|user| &user.keys).map(keys::Key::summary).collect::<String>();
     let fetch_keys = (ssh.is_some() && users.iter().any(|user| !user.remote.is_empty())).then(local_keys);
-    let services = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
+    let mut services = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
+    gpu.set_for(&mut services);
 
     let record = BootRecord {
         rescue,
@@ -147,6 +152,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         app: services.iter().any(|service| [APP, MAIN].contains(&service.name.as_str())),
         greeting: config.greeting.text.clone(),
         greeting_enabled: config.greeting.enabled,
+        gpu: facts.known_gpus.clone(),
         notes,
     };
     Plan {
@@ -273,6 +279,7 @@ fn plan_profile(
     facts: &Facts,
     environment: &BTreeMap<String, String>,
     tools: Vec<environment::HomeTools>,
+    gpu: gpu::Switch,
     notes: &mut Vec<Note>,
 ) -> Option<Profile> {
     let runtime = facts.runtime.as_ref()?;
@@ -288,6 +295,7 @@ fn plan_profile(
         greeting: config.greeting.enabled,
         on_login: config.hooks.on_login.clone(),
     });
+    let snippet = format!("{}{snippet}", gpu.in_shells());
     Some(Profile { snippet, environment: environment::root_snippet(environment) })
 }
 

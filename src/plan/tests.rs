@@ -24,14 +24,14 @@ pub(crate) fn plan(config: &str, passwd: &str, runtime: &Path) -> Plan {
     resolve(&loaded(config), &facts, None)
 }
 
-fn facts(passwd: &str) -> Facts {
+pub(super) fn facts(passwd: &str) -> Facts {
     let database = Database { passwd: Some(passwd.as_bytes().to_vec()), ..Database::default() };
     let environment = BTreeMap::from([("PATH", "/usr/bin:/bin"), ("HTTPS_PROXY", "http://proxy")]);
     let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Facts { root: true, program: PathBuf::from("/devinit"), database, environment, ..Facts::default() }
 }
 
-fn loaded(config: &str) -> Loaded {
+pub(super) fn loaded(config: &str) -> Loaded {
     let config = config.strip_prefix('{').unwrap();
     written(&format!("{{version: 1, users: {{root: {{}}, peid: {{uid: 3100}}}}, {config}"))
 }
@@ -47,7 +47,7 @@ fn plan_of(config: &str) -> Plan {
     plan(config, PASSWD, Path::new("/run/devinit"))
 }
 
-fn find<'a>(plan: &'a Plan, name: &str) -> Option<&'a Service> {
+pub(super) fn find<'a>(plan: &'a Plan, name: &str) -> Option<&'a Service> {
     plan.spec.services.iter().find(|service| service.name == name)
 }
 

@@ -16,6 +16,7 @@ mod app;
 mod degraded;
 mod exit_codes;
 mod first_run;
+mod gpu;
 mod greeting;
 mod health;
 mod hostile;

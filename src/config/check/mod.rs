@@ -1,6 +1,7 @@
 //! What types cannot say: names, ranges, paths, and what goes together.
 
 mod first_run;
+mod gpu;
 mod processes;
 mod ssh;
 mod steps;
@@ -40,6 +41,7 @@ pub(super) fn check(config: &Config, tree: &Node, whole: bool, findings: &mut Ve
     }
     check.proxy();
     check.first_run();
+    check.gpu();
     check.shutdown();
 }
 
