@@ -132,6 +132,15 @@ pub fn make_plan(
         }
     };
     let facts = Facts::gather(main.to_vec(), config.config.clone(), environment, runtime);
+    if rescue.is_none()
+        && let Some(why) = plan::gpu_fault(&loaded.config, &facts.gpu, &facts.environment)
+    {
+        error!("{why}");
+        if loaded.config.on_error == OnError::Exit {
+            return Err(UNUSABLE);
+        }
+        rescue = Some(why);
+    }
     let plan = plan::resolve(&loaded, &facts, rescue.clone());
     let Some(obstacle) = &plan.obstacle else { return Ok(plan) };
     if matches!(purpose, Purpose::Reload { .. }) {

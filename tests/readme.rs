@@ -18,6 +18,7 @@ const DOCUMENTS: [&str; 8] = [
     "docs/config.md",
     "docs/entrypoints.md",
     "docs/first-run.md",
+    "docs/gpu.md",
     "docs/pid1.md",
     "docs/services.md",
 ];

@@ -61,9 +61,3 @@ fn steps() -> Vec<String> {
     }
     names
 }
-
-fn config() -> config::Config {
-    let environment = boot::environment();
-    let sources = config::Sources::from_environment(None, &environment);
-    config::load(&sources, &environment).map(|loaded| loaded.config).unwrap_or_default()
-}

@@ -5,6 +5,7 @@
 
 mod facts;
 mod first_run;
+mod gpu;
 mod print;
 mod revision;
 mod services;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub use facts::Facts;
 pub use first_run::{FirstRun, Tools};
+pub use gpu::{fault as gpu_fault, with_gpu_off};
 pub use print::{json, text};
 pub use revision::revision;
 pub use services::{APP, DEFAULT, FIRST_RUN, MAIN, Obstacle, SSHD, VARIABLES, asked_for, has_app, main_command};
@@ -115,7 +117,9 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     let outcome = predict(&resolved.wanted, &defaults, facts, &mut notes);
     let users = users::with_accounts(&resolved.users, &outcome, facts);
 
-    let merged = environment::merge(&facts.environment, &config.environment, &config.path);
+    let gpu = gpu::resolve(config, &facts.gpu, &facts.environment, &mut notes);
+    let mut merged = environment::merge(&facts.environment, &config.environment, &config.path);
+    gpu.set(&mut merged);
     let for_services = environment::for_services(&merged, &resolved.secrets);
     let to_install = first_run::resolve(config, facts, &for_services, &outcome.database, &mut notes);
     let shared = to_install.as_ref().map(|resolved| first_run::shared(resolved, &for_services)).unwrap_or_default();
@@ -146,7 +150,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         ssh = ssh.map(|ssh| Ssh { wanted: SshdWanted { image: sshd::ImageConfig::default(), ..ssh.wanted }, ..ssh });
     }
     let home_tools = first_run::home_tools(&tools, &outcome.database);
-    let profile = plan_profile(config, facts, &sessions.environment, home_tools, &mut notes);
+    let profile = plan_profile(config, facts, &sessions.environment, home_tools, gpu, &mut notes);
     let ground = services::Ground {
         config,
         facts,
@@ -158,8 +162,9 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
     };
     let local_keys = || users.iter().flat_map(|user| &user.keys).map(keys::Key::summary).collect::<String>();
     let fetch_keys = (ssh.is_some() && users.iter().any(|user| !user.remote.is_empty())).then(local_keys);
-    let (services, failed) = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
+    let (mut services, failed) = ground.services(ssh.as_ref(), fetch_keys, &mut notes);
     obstacle = obstacle.or(failed);
+    gpu.set_for(&mut services);
 
     let record = BootRecord {
         rescue,
@@ -172,6 +177,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         greeting_enabled: config.greeting.enabled,
         jobs: config.jobs.clone(),
         entrypoint: main.name().filter(|_| obstacle.is_none()),
+        gpu: facts.known_gpus.clone(),
         notes,
     };
     Plan {
@@ -298,6 +304,7 @@ fn plan_profile(
     facts: &Facts,
     environment: &BTreeMap<String, String>,
     tools: Vec<environment::HomeTools>,
+    gpu: gpu::Switch,
     notes: &mut Vec<Note>,
 ) -> Option<Profile> {
     let runtime = facts.runtime.as_ref()?;
@@ -313,6 +320,7 @@ fn plan_profile(
         greeting: config.greeting.enabled,
         on_login: config.hooks.on_login.clone(),
     });
+    let snippet = format!("{}{snippet}", gpu.in_shells());
     Some(Profile { snippet, environment: environment::root_snippet(environment) })
 }
 

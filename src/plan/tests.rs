@@ -47,7 +47,7 @@ fn plan_of(config: &str) -> Plan {
     plan(config, PASSWD, Path::new("/run/devinit"))
 }
 
-fn find<'a>(plan: &'a Plan, name: &str) -> Option<&'a Service> {
+pub(super) fn find<'a>(plan: &'a Plan, name: &str) -> Option<&'a Service> {
     plan.spec.services.iter().find(|service| service.name == name)
 }
 

@@ -34,6 +34,12 @@ pub enum Occasion {
 #[must_use]
 pub fn carry_out(mut plan: Plan, occasion: Occasion) -> Spec {
     let mut notes = std::mem::take(&mut plan.record.notes);
+    if occasion == Occasion::Reload
+        && let Some(boot) = plan.runtime.as_deref().and_then(status::record)
+    {
+        // What has gone since the boot is still missed.
+        plan.record.gpu = boot.gpu;
+    }
     write_accounts(&plan, &mut notes);
     write_keys(&plan, occasion, &mut notes);
     if let Some(ssh) = &mut plan.ssh {

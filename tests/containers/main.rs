@@ -17,6 +17,7 @@ mod degraded;
 mod entrypoints;
 mod exit_codes;
 mod first_run;
+mod gpu;
 mod greeting;
 mod health;
 mod hostile;

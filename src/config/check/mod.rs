@@ -3,6 +3,7 @@
 mod entrypoints;
 mod first_run;
 mod jobs;
+mod gpu;
 mod processes;
 mod ssh;
 mod steps;
@@ -44,6 +45,7 @@ pub(super) fn check(config: &Config, tree: &Node, whole: bool, findings: &mut Ve
     check.proxy();
     check.first_run();
     check.jobs(&config.jobs);
+    check.gpu();
     check.shutdown();
 }
 
