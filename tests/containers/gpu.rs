@@ -14,7 +14,7 @@ fn a_gpu_that_is_switched_off_is_so_for_the_app_and_for_whoever_logs_in() {
     // The config would take the variables' names for its own.
     let app = format!("#!/bin/sh\n{SHOW} > /tmp/app.new; mv /tmp/app.new /tmp/app; exec sleep infinity\n");
     let config = "{version: 1, users: {root: {}, peid: {uid: 3100}}, gpu: {cuda: '12.9', on_mismatch: disable}, \
-                  app: {command: [/opt/show]}}";
+                  app: {command: [/opt/show], ready: {path: /tmp/app}}}";
     let container = Container::image(BASE)
         .key(&key)
         .config(config)
@@ -33,7 +33,7 @@ fn a_gpu_that_is_switched_off_is_so_for_the_app_and_for_whoever_logs_in() {
 
     let mut terminal = container.ssh("root").terminal();
     terminal.expect("GPU off: this container has no GPU");
-    assert_eq!(container.exec(["devinit", "health"]).code, 0);
+    container.wait_for_health("healthy");
 }
 
 #[test]
