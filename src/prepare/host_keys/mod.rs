@@ -16,6 +16,7 @@ use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use super::keys::wire::{decode_base64, encode_base64, fingerprint, key_type};
 use super::write::{self, Attributes};
 use crate::note::Note;
+use crate::sorted;
 use private_key::HostKey;
 
 /// The name of the key that devinit makes.
@@ -191,7 +192,7 @@ fn key_files(folder: &Path) -> Vec<PathBuf> {
             name.starts_with("ssh_host_") && name.ends_with("_key") && plain
         })
         .collect();
-    files.sort();
+    sorted::sort(&mut files);
     files
 }
 
