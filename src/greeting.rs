@@ -16,7 +16,7 @@ use crate::outlook::first_run::FirstRun;
 use crate::outlook::{self, App};
 use crate::status::{self, BootRecord};
 use crate::words::{clean, span};
-use crate::{paths, sys};
+use crate::{paths, sorted, sys};
 
 /// More warnings than these are only counted.
 const WARNINGS: usize = 8;
@@ -204,7 +204,7 @@ fn warnings(greeting: &Greeting) -> Vec<Note> {
         )));
     }
     notes.extend(greeting.gpu_gone.iter().map(Note::error));
-    notes.sort_by_key(|note| std::cmp::Reverse(note.level));
+    sorted::sort_by_key(&mut notes, |note| std::cmp::Reverse(note.level));
     notes
 }
 

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod commands;
 pub mod completions;
 pub mod config;
+pub mod digest;
 pub mod dropin;
 pub mod engine;
 pub mod fetch;
