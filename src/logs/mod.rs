@@ -17,6 +17,9 @@ use crate::{cli, paths, sorted, status};
 use follow::Follower;
 use show::Printer;
 
+pub use show::harmless;
+pub use tail::open;
+
 /// How often it is looked for new lines.
 const LOOK: Duration = Duration::from_millis(200);
 

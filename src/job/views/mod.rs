@@ -77,3 +77,4 @@ fn print_end(name: &Name, seen: &Seen, as_json: bool) -> i32 {
 
 #[cfg(test)]
 mod tests;
+pub mod logs;
