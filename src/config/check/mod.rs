@@ -2,8 +2,8 @@
 
 mod entrypoints;
 mod first_run;
-mod jobs;
 mod gpu;
+mod jobs;
 mod processes;
 mod ssh;
 mod steps;
