@@ -47,7 +47,7 @@ pub struct LogFile {
     /// The start record, and whether it is in the file.
     start: Vec<u8>,
     started: bool,
-    /// What is in the file.
+    /// What the file tells of, as lines or as missing: what would be missing without it.
     lines: u64,
     bytes: u64,
 }
@@ -155,10 +155,8 @@ impl LogFile {
         }
         let length = self.length;
         let Err((mut done, error)) = self.append(batch) else {
-            (self.lost, self.told) = (None, false);
-            self.started = true;
-            self.lines = self.lines.saturating_add(lines);
-            self.bytes = self.bytes.saturating_add(bytes);
+            (self.told, self.started) = (false, true);
+            self.count(lines, bytes);
             return removed;
         };
         // That lines are missing is said together with what follows, or not yet.
@@ -213,10 +211,9 @@ impl LogFile {
             // Which bytes they were is not known any more; how many, nearly.
             let share = u128::from(bytes) * rest.len() as u128 / (records.len().max(1) as u128);
             lost.1 = u64::try_from(share).unwrap_or(bytes);
-            self.lines = self.lines.saturating_add(lines - lost.0);
-            self.bytes = self.bytes.saturating_add(bytes - lost.1);
+            self.count(lines - lost.0, bytes - lost.1);
         }
-        let before = self.lost.take().filter(|_| done == 0).map_or((0, 0), |lost| (lost.lines, lost.bytes));
+        let before = self.lost.take().map_or((0, 0), |lost| (lost.lines, lost.bytes));
         self.lost = Some(Lost {
             lines: before.0.saturating_add(lost.0),
             bytes: before.1.saturating_add(lost.1),
@@ -226,6 +223,13 @@ impl LogFile {
         if error.raw_os_error() == Some(libc::ESTALE) {
             self.look_next();
         }
+    }
+
+    /// Counts what got in, and with it that others are missing.
+    fn count(&mut self, lines: u64, bytes: u64) {
+        let missing = self.lost.take().map_or((0, 0), |lost| (lost.lines, lost.bytes));
+        self.lines = self.lines.saturating_add(lines).saturating_add(missing.0);
+        self.bytes = self.bytes.saturating_add(bytes).saturating_add(missing.1);
     }
 
     /// With the next call it is looked whether the file is still there.

@@ -107,7 +107,7 @@ fn a_log_that_was_removed_with_its_folder_goes_on_in_a_new_one() {
     fs::remove_file(&jobs).unwrap();
     log.flush_missing(NOW);
     assert_eq!(types(&log), ["start", "missing"]);
-    assert_eq!(records(&log)[1]["lines"], 3);
+    assert_eq!(records(&log)[1]["lines"], 4);
 }
 
 #[test]
