@@ -54,6 +54,14 @@ pub fn of(directory: Option<&Path>) -> Result<Place, String> {
     resolve(directory, current.as_deref(), &environment, &jobs, uid.is_root(), &home)
 }
 
+/// What the boot leaves for everyone: sessions and services do not get the container's `DEVINIT_JOBS`, and may not be able to
+/// read the config.
+#[must_use]
+pub fn at_boot(jobs: &Jobs, environment: &BTreeMap<String, String>) -> Jobs {
+    let named = environment.get(VARIABLE).map(PathBuf::from).filter(|path| path.is_absolute());
+    Jobs { directory: named.or_else(|| jobs.directory.clone()), ..jobs.clone() }
+}
+
 /// What the config says at the moment, as far as it can be read.
 fn written(environment: &BTreeMap<String, String>) -> Jobs {
     let sources = config::Sources::from_environment(None, environment);
@@ -163,6 +171,15 @@ mod tests {
         assert!(variable.unwrap_err().contains("absolute"));
         let gone = resolve(Some(Path::new("jobs")), None, &BTreeMap::new(), &Jobs::default(), true, &|| None);
         assert!(gone.is_err());
+    }
+
+    #[test]
+    fn the_boot_leaves_the_folder_for_those_who_have_neither_the_variable_nor_the_config() {
+        let jobs = Jobs { directory: Some(PathBuf::from("/config")), keep: Some(3), ..Jobs::default() };
+        let left = |value: &str| at_boot(&jobs, &BTreeMap::from([(VARIABLE.to_owned(), value.to_owned())]));
+        assert_eq!(left("/variable"), Jobs { directory: Some(PathBuf::from("/variable")), ..jobs.clone() });
+        assert_eq!(left("relative"), jobs);
+        assert_eq!(at_boot(&jobs, &BTreeMap::new()), jobs);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::prepare::accounts::{self, Defaults, Outcome, Wanted};
 use crate::prepare::sshd::{self, SshdWanted};
 use crate::prepare::{environment, keys};
 use crate::status::{BootRecord, SshRecord, UserRecord};
-use crate::{config, paths};
+use crate::{config, job, paths};
 
 /// What a boot will do.
 pub struct Plan {
@@ -175,7 +175,7 @@ pub fn resolve(loaded: &Loaded, facts: &Facts, rescue: Option<String>) -> Plan {
         app: services.iter().any(|service| [APP, MAIN].contains(&service.name.as_str())),
         greeting: config.greeting.text.clone(),
         greeting_enabled: config.greeting.enabled,
-        jobs: config.jobs.clone(),
+        jobs: job::place::at_boot(&config.jobs, &facts.environment),
         entrypoint: main.name().filter(|_| obstacle.is_none()),
         gpu: facts.known_gpus.clone(),
         notes,

@@ -233,6 +233,13 @@ fn how_a_run_ended_is_told_although_the_next_one_runs() {
     assert_eq!((exit_code(&ended), ended.status.lines, ended.status.state), (5, 3, State::Failed));
 }
 
+fn until_there(file: &std::path::Path) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !file.exists() && Instant::now() < limit {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn to_stop(kill: bool, timeout: Duration) -> StopJob {
     StopJob { name: "build".to_owned(), kill, timeout, json: false }
 }
@@ -247,10 +254,7 @@ fn stopping_tells_the_runner_and_waits_for_the_end() {
         // A runner that ends as real ones do: it replaces its status.
         let end = format!("mv '{0}.next' '{0}'; exit 0", file.display());
         let mut runner = Process::start(&format!("trap \"{end}\" {caught}; : > '{}'; {wait}", ready.display()));
-        let limit = Instant::now() + Duration::from_secs(20);
-        while !ready.exists() && Instant::now() < limit {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until_there(&ready);
         let stopped = Status { state: State::Stopped, signal: Some("SIGTERM".to_owned()), ..runner.job() };
         std::fs::write(folder.path().join("build.status.next"), serde_json::to_vec(&stopped).unwrap()).unwrap();
         folder.write_status(&name("build"), &runner.job()).unwrap();
@@ -264,7 +268,9 @@ fn stopping_tells_the_runner_and_waits_for_the_end() {
 #[test]
 fn a_job_that_does_not_end_in_time_is_no_success() {
     let (_place, folder) = folder();
-    let runner = Process::start("trap '' TERM; while :; do sleep 0.01; done");
+    let ready = folder.path().join("ready");
+    let runner = Process::start(&format!("trap '' TERM; : > '{}'; while :; do sleep 0.01; done", ready.display()));
+    until_there(&ready);
     folder.write_status(&name("build"), &runner.job()).unwrap();
     assert_eq!(stop::stop(&folder, &to_stop(false, Duration::from_millis(100))), 1);
     assert_eq!(stop::stop(&folder, &StopJob { name: "nothing".to_owned(), ..to_stop(false, Duration::ZERO) }), 1);
