@@ -35,5 +35,6 @@ pub mod secret;
 pub mod sorted;
 pub mod status;
 pub mod sys;
+mod texts;
 pub mod trust;
 pub mod words;
