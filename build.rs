@@ -1,12 +1,24 @@
-//! The config's schema and Mozilla's certificates, compressed, and what the linker is told about the binary that ships.
+//! Texts and Mozilla's certificates, compressed, and what the linker is told about the binary that ships.
 
 use std::fs::File;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, fs};
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+
+/// What is printed as it is, and was made by a test (src/texts.rs).
+const TEXTS: [&str; 7] = [
+    "config/schema.json",
+    "src/cli/devinit.1",
+    "src/completions/devinit.bash",
+    "src/completions/devinit.elv",
+    "src/completions/devinit.fish",
+    "src/completions/devinit.ps1",
+    "src/completions/devinit.zsh",
+];
 
 /// Leaves out the tables for unwinding, 0.4 MiB. The release profile aborts on a panic, and without symbols a backtrace is
 /// empty anyway, so nothing needs them. The compiler could only be told so for all profiles at once, and tests unwind. The
@@ -41,12 +53,16 @@ INSERT BEFORE .text;
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=config/schema.json");
     let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    // What unpacks them is there for the first run. The schema shrinks to a seventh, the certificates to two fifths.
-    compress(&mut File::open("config/schema.json")?, &folder.join("schema.z"))?;
+    // What unpacks them is there for the first run. The texts shrink to a tenth, the certificates to two fifths.
+    let mut texts = Vec::new();
+    for file in TEXTS {
+        println!("cargo::rerun-if-changed={file}");
+        texts.extend([file.as_bytes(), b"\0", &fs::read(file)?, b"\0"].concat());
+    }
+    compress(&texts, &folder.join("texts.z"))?;
     let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().flat_map(|certificate| unsigned(certificate));
-    compress(&mut certificates.collect::<Vec<u8>>().as_slice(), &folder.join("certificates.z"))?;
+    compress(&certificates.collect::<Vec<u8>>(), &folder.join("certificates.z"))?;
 
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_ENV", "musl") {
@@ -82,8 +98,8 @@ fn content(der: &[u8], start: usize) -> Range<usize> {
     }
 }
 
-fn compress(from: &mut impl io::Read, to: &Path) -> io::Result<()> {
+fn compress(from: &[u8], to: &Path) -> io::Result<()> {
     let mut to = ZlibEncoder::new(File::create(to)?, Compression::best());
-    io::copy(from, &mut to)?;
+    to.write_all(from)?;
     to.finish().map(drop)
 }

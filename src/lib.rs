@@ -35,6 +35,7 @@ pub mod secret;
 pub mod sorted;
 pub mod status;
 pub mod sys;
+mod texts;
 pub mod then_shell;
 pub mod trust;
 pub mod words;

@@ -54,11 +54,7 @@ fn command() -> i32 {
         }
         Some(Command::Try(options)) => attempt::run(&options),
         Some(Command::Completions { shell }) => print(&completions::script(shell)),
-        Some(Command::Man) => {
-            let mut page = Vec::new();
-            let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
-            rendered.map_or(1, |()| print(&String::from_utf8_lossy(&page)))
-        }
+        Some(Command::Man) => print(&cli::manual()),
         Some(Command::Internal(Internal::FetchKeys(options))) => own::fetch_keys(&options),
         Some(Command::Internal(Internal::Page { port, address })) => own::page(port, address),
         Some(Command::Internal(Internal::ThenShell { name, main })) => then_shell::run(&name, &main),

@@ -24,6 +24,8 @@ use crate::words;
 
 /// What is read of an output at a time, in bytes: also what is lost at most when the worker is killed.
 const AT_A_TIME: usize = 256 << 10;
+/// How much of it becomes records at a time.
+const PIECE: usize = 64 << 10;
 /// How long the outputs are listened to after the command has ended, for what it has left in the background, since they
 /// said something last.
 const LISTEN: Duration = Duration::from_millis(500);
@@ -312,20 +314,24 @@ impl<'a> Worker<'a> {
                 return;
             }
         };
-        let (time, before) = (self.files.time(), source.lines.lines());
-        self.records.clear();
-        source.lines.feed(bytes, &time, &mut self.records);
-        let lines = source.lines.lines().saturating_sub(before);
         if let Some(echo) = &mut self.echo {
             echo.put(place == 1, self.job.request.name.as_str(), bytes);
         }
-        let length = bytes.len() as u64;
         self.heard = Some((Instant::now(), place));
-        let status = &mut self.files.status;
-        status.bytes = status.bytes.saturating_add(length);
-        status.lines = status.lines.saturating_add(lines);
-        if !self.records.is_empty() {
-            self.files.write(&self.records, lines, length);
+        let time = self.files.time();
+        // Not all at once: a line of one byte is a record of eighty.
+        for piece in bytes.chunks(PIECE) {
+            let before = source.lines.lines();
+            self.records.clear();
+            source.lines.feed(piece, &time, &mut self.records);
+            let lines = source.lines.lines().saturating_sub(before);
+            let length = piece.len() as u64;
+            let status = &mut self.files.status;
+            status.bytes = status.bytes.saturating_add(length);
+            status.lines = status.lines.saturating_add(lines);
+            if !self.records.is_empty() {
+                self.files.write(&self.records, lines, length);
+            }
         }
         self.files.put_counts();
         self.files.touch();
