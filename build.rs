@@ -1,11 +1,24 @@
-//! The config's schema and Mozilla's certificates, compressed, and what the linker is told about the binary that ships.
+//! Texts and Mozilla's certificates, compressed, and what the linker is told about the binary that ships.
 
 use std::fs::File;
+use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, fs};
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+
+/// What is printed as it is, and was made by a test (src/texts.rs).
+const TEXTS: [&str; 7] = [
+    "config/schema.json",
+    "src/cli/devinit.1",
+    "src/completions/devinit.bash",
+    "src/completions/devinit.elv",
+    "src/completions/devinit.fish",
+    "src/completions/devinit.ps1",
+    "src/completions/devinit.zsh",
+];
 
 /// Leaves out the tables for unwinding, 0.4 MiB. The release profile aborts on a panic, and without symbols a backtrace is
 /// empty anyway, so nothing needs them. The compiler could only be told so for all profiles at once, and tests unwind. The
@@ -40,13 +53,16 @@ INSERT BEFORE .text;
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=config/schema.json");
     let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    // What unpacks them is there for the first run. The schema shrinks to a seventh, the certificates to three quarters.
-    compress(&mut File::open("config/schema.json")?, &folder.join("schema.z"))?;
-    let certificates =
-        webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().flat_map(|certificate| certificate.iter().copied());
-    compress(&mut certificates.collect::<Vec<u8>>().as_slice(), &folder.join("certificates.z"))?;
+    // What unpacks them is there for the first run. The texts shrink to a tenth, the certificates to two fifths.
+    let mut texts = Vec::new();
+    for file in TEXTS {
+        println!("cargo::rerun-if-changed={file}");
+        texts.extend([file.as_bytes(), b"\0", &fs::read(file)?, b"\0"].concat());
+    }
+    compress(&texts, &folder.join("texts.z"))?;
+    let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().flat_map(|certificate| unsigned(certificate));
+    compress(&certificates.collect::<Vec<u8>>(), &folder.join("certificates.z"))?;
 
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_ENV", "musl") {
@@ -59,8 +75,31 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn compress(from: &mut impl io::Read, to: &Path) -> io::Result<()> {
+/// The certificate with zeros for its signature, which is a third of it and cannot be compressed. A root's is its own, and
+/// nobody checks it: a root is trusted because it is in the list.
+fn unsigned(certificate: &[u8]) -> Vec<u8> {
+    let mut bytes = certificate.to_vec();
+    // A SEQUENCE of what is signed, the algorithm and the signature: a BIT STRING, whose first byte is about its bits.
+    let signed = content(certificate, content(certificate, 0).start);
+    let signature = content(certificate, content(certificate, signed.end).end);
+    bytes[signature.start + 1..signature.end].fill(0);
+    bytes
+}
+
+/// Where the content is of what begins at `start` in DER.
+fn content(der: &[u8], start: usize) -> Range<usize> {
+    let start = start + 2;
+    match usize::from(der[start - 1]) {
+        length @ ..0x80 => start..start + length,
+        long => {
+            let end = start + (long & 0x7f);
+            end..end + der[start..end].iter().fold(0, |length, byte| length << 8 | usize::from(*byte))
+        }
+    }
+}
+
+fn compress(from: &[u8], to: &Path) -> io::Result<()> {
     let mut to = ZlibEncoder::new(File::create(to)?, Compression::best());
-    io::copy(from, &mut to)?;
+    to.write_all(from)?;
     to.finish().map(drop)
 }

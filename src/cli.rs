@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::duration;
+use crate::texts;
 
 pub use job::{Ansi, How, Job, JobCommand, JobLogs, JobStatus, List, Retry, Run, StopJob, StreamName, Wait};
 
@@ -111,7 +112,7 @@ pub enum Command {
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// bash, zsh, fish, elvish or powershell
-        shell: clap_complete::Shell,
+        shell: Shell,
     },
     /// Print the manual page
     Man,
@@ -134,6 +135,14 @@ pub enum Internal {
         #[arg(long)]
         address: Option<std::net::IpAddr>,
     },
+    /// Run an entrypoint's command on the terminal, and a login shell when it has ended
+    ThenShell {
+        /// What the command is called
+        name: String,
+        /// The command
+        #[arg(last = true, required = true)]
+        main: Vec<String>,
+    },
     /// Print names for completions, one on each line
     Names {
         /// Of what
@@ -141,6 +150,29 @@ pub enum Internal {
         of: NamesOf,
     },
 }
+
+/// A shell that completions can be made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash.
+    Bash,
+    /// elvish.
+    Elvish,
+    /// fish.
+    Fish,
+    /// PowerShell.
+    Powershell,
+    /// zsh.
+    Zsh,
+}
+
+/// The manual page.
+#[must_use]
+pub fn manual() -> String {
+    texts::text(MANUAL)
+}
+
+const MANUAL: &str = "src/cli/devinit.1";
 
 /// What has names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -359,6 +391,13 @@ mod tests {
         let cli = Cli::parse_from(["devinit", "--", "status", "--json"]);
         assert!(cli.command.is_none());
         assert_eq!(cli.main, ["status", "--json"]);
+    }
+
+    #[test]
+    fn the_files_say_what_the_manual_says() {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Cli::command()).render(&mut page).unwrap();
+        texts::hold(MANUAL, &String::from_utf8(page).unwrap());
     }
 
     #[test]

@@ -1,99 +1,26 @@
-//! Completions for shells: what clap makes of the command line, and on top of it the names of services and of first-run
-//! steps, which `devinit internal names` tells at the moment they are wanted.
+//! Completions for shells: what clap makes of the command line, and on top of it the names of services, of first-run steps and
+//! of jobs, which `devinit internal names` tells at the moment they are wanted.
 
-use clap::CommandFactory;
-use clap_complete::{Shell, generate};
+#[cfg(test)]
+mod make;
 
-use crate::cli::Cli;
-
-/// Wraps what clap has made: it knows no names, and offers placeholders such as `<SERVICE>` instead.
-const BASH: &str = r#"
-_devinit_names() {
-    local word command="" cur="${COMP_WORDS[COMP_CWORD]}" names=""
-    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        if [[ $word == "--" ]]; then break; fi
-        if [[ $word != -* ]]; then command="$word"; break; fi
-    done
-    case "$command:${COMP_WORDS[COMP_CWORD-1]}" in
-        first-run:--only) names="steps" ;;
-        *:--timeout | *:--lines | *:-n) ;;
-        start:* | stop:* | restart:* | status:* | logs:*) [[ $cur == -* ]] || names="services" ;;
-    esac
-    if [[ -n $names ]]; then
-        COMPREPLY=( $(compgen -W "$("${COMP_WORDS[0]}" internal names "$names" 2>/dev/null)" -- "$cur") )
-        return 0
-    fi
-    _devinit "$@"
-    local index
-    for index in "${!COMPREPLY[@]}"; do
-        case "${COMPREPLY[index]}" in "<"* | "["*) unset "COMPREPLY[index]" ;; esac
-    done
-    COMPREPLY=( "${COMPREPLY[@]}" )
-}
-
-if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _devinit_names -o nosort -o bashdefault -o default devinit
-else
-    complete -F _devinit_names -o bashdefault -o default devinit
-fi
-"#;
-
-/// What clap's script for zsh calls for names.
-const ZSH: &str = r#"
-_devinit_names() {
-    local -a names
-    names=( ${(f)"$(_call_program names devinit internal names $1 2>/dev/null)"} )
-    compadd -a names
-}
-"#;
-
-/// In fish completions add up.
-const FISH: &str = r#"
-complete -c devinit -n "__fish_seen_subcommand_from start stop restart status logs" -f -a "(devinit internal names services 2>/dev/null)"
-complete -c devinit -n "__fish_seen_subcommand_from first-run" -l only -x -a "(devinit internal names steps 2>/dev/null)"
-"#;
+use crate::cli::Shell;
+use crate::texts;
 
 /// The script for a shell.
 #[must_use]
 pub fn script(shell: Shell) -> String {
-    let mut bytes = Vec::new();
-    // Without what is hidden, and without the main command: for zsh it would be the first word, and commands the second.
-    let whole = Cli::command();
-    let shown = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
-    let mut commands = clap::Command::new("devinit").version(env!("CARGO_PKG_VERSION")).subcommands(shown);
-    generate(shell, &mut commands, "devinit", &mut bytes);
-    let script = String::from_utf8_lossy(&bytes).into_owned();
-    match shell {
-        Shell::Bash => script + BASH,
-        Shell::Fish => script + FISH,
-        Shell::Zsh => zsh(&script),
-        _ => script,
-    }
+    texts::text(file(shell))
 }
 
-/// Has the arguments that are names completed by [`ZSH`], which goes below the first line: that one is for zsh.
-fn zsh(script: &str) -> String {
-    let mut out = String::with_capacity(script.len() + ZSH.len());
-    for (index, line) in script.lines().enumerate() {
-        // As in `'*::services -- The services, as `status` lists them:_default' \` and `'*--only=[…]:STEP:_default' \`.
-        let names = if line.contains("::services -- ")
-            || line.starts_with("':services -- ")
-            || line.contains("'*:services -- ")
-        {
-            Some("services")
-        } else {
-            line.contains("--only=").then_some("steps")
-        };
-        let action = names.and_then(|names| Some((names, line.rsplit_once(":_default'")?)));
-        match action {
-            Some((names, (before, after))) => out.push_str(&format!("{before}:_devinit_names {names}'{after}\n")),
-            None => out.extend([line, "\n"]),
-        }
-        if index == 0 {
-            out.push_str(ZSH);
-        }
+fn file(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Bash => "src/completions/devinit.bash",
+        Shell::Elvish => "src/completions/devinit.elv",
+        Shell::Fish => "src/completions/devinit.fish",
+        Shell::Powershell => "src/completions/devinit.ps1",
+        Shell::Zsh => "src/completions/devinit.zsh",
     }
-    out
 }
 
 #[cfg(test)]
@@ -102,14 +29,31 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn the_files_say_what_the_command_line_says() {
+        for (made, shell) in [
+            (make::script(clap_complete::Shell::Bash), Shell::Bash),
+            (make::script(clap_complete::Shell::Elvish), Shell::Elvish),
+            (make::script(clap_complete::Shell::Fish), Shell::Fish),
+            (make::script(clap_complete::Shell::PowerShell), Shell::Powershell),
+            (make::script(clap_complete::Shell::Zsh), Shell::Zsh),
+        ] {
+            texts::hold(file(shell), &made);
+        }
+    }
 
     /// A folder with a `devinit` that has names to tell.
     fn stand_in() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("devinit");
         let text = "#!/bin/sh\ncase \"$*\" in\n'internal names services') printf 'app\\nxvfb\\nollama\\n' ;;\n\
-                    'internal names steps') printf 'codex\\ncodex.node\\nuv\\n' ;;\nesac\n";
+                    'internal names steps') printf 'codex\\ncodex.node\\nuv\\n' ;;\n\
+                    'internal names jobs') printf 'build\\ntest\\n' ;;\nesac\n";
         std::fs::write(&program, text).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         folder
@@ -148,6 +92,13 @@ mod tests {
         assert_eq!(offered(&["devinit", "restart", "--wait", "app", "x"]), ["xvfb"]);
         assert_eq!(offered(&["devinit", "first-run", "--only", "co"]), ["codex", "codex.node"]);
         assert_eq!(offered(&["devinit", "restart", "--wa"]), ["--wait"]);
+        for command in ["status", "logs", "wait", "stop", "retry"] {
+            assert_eq!(offered(&["devinit", "job", command, ""]), ["build", "test"], "{command}");
+            assert_eq!(offered(&["devinit", "job", "--directory", "x", command, "b"]), ["build"], "{command}");
+        }
+        assert_eq!(offered(&["devinit", "job", "stop", "--kill", "t"]), ["test"]);
+        assert_eq!(offered(&["devinit", "job", "stop", "--ki"]), ["--kill"]);
+        assert!(offered(&["devinit", "job", ""]).contains(&"retry".to_owned()));
         assert_eq!(offered(&["devinit", "start", "q"]), [""; 0]);
         let commands = offered(&["devinit", ""]);
         assert!(commands.contains(&"restart".to_owned()) && !commands.contains(&"internal".to_owned()), "{commands:?}");
@@ -176,13 +127,15 @@ mod tests {
             shown.filter(|command| command.get_arguments().any(|argument| argument.get_id() == "services"));
         assert_eq!(zsh.matches(":_devinit_names services'").count(), with_names.count(), "{zsh}");
         assert_eq!(zsh.matches(":_devinit_names steps'").count(), 1, "{zsh}");
+        assert_eq!(zsh.matches(":_devinit_names jobs'").count(), 5, "{zsh}");
         let fish = script(Shell::Fish);
         // A word in the place of the command would hide all commands.
         assert!(zsh.contains("case $line[1] in") && !zsh.contains("case $line[2] in"), "{zsh}");
         assert!(!zsh.contains("'internal:What") && !fish.contains("-a \"internal\""));
         assert!(fish.contains("__fish_seen_subcommand_from start stop restart status logs"));
-        for shell in [Shell::Elvish, Shell::PowerShell] {
-            assert!(script(shell).contains("restart"), "{shell}");
+        assert!(fish.contains("(devinit internal names jobs "));
+        for shell in [Shell::Elvish, Shell::Powershell] {
+            assert!(script(shell).contains("restart"), "{shell:?}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! (readable by everyone, without secrets) beside what the engine answers.
 
 mod first_run;
+mod gpu;
 mod services;
 pub mod table;
 
@@ -12,9 +13,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::model::Jobs;
 use crate::engine::control;
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::machine::Listeners;
+use crate::machine::gpu::Known;
 use crate::note::{LONGEST_NOTE, Level, Note};
 use crate::outlook;
 use crate::outlook::first_run::{self as runs, FirstRun};
@@ -49,6 +52,15 @@ pub struct BootRecord {
     pub greeting: Option<String>,
     /// Whether the greeting is switched on.
     pub greeting_enabled: bool,
+    /// Where jobs have their files, for those who cannot read the config.
+    #[serde(default)]
+    pub jobs: Jobs,
+    /// The entrypoint that the main command is.
+    #[serde(default)]
+    pub entrypoint: Option<String>,
+    /// The GPUs that there were.
+    #[serde(default)]
+    pub gpu: Known,
     /// What was left out, what looks wrong.
     pub notes: Vec<Note>,
 }
@@ -102,7 +114,7 @@ pub fn snapshot(runtime: &Path) -> Option<Snapshot> {
 }
 
 /// Everything that `devinit status` shows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Status {
     /// What the engine says; none: it does not answer.
     pub engine: Option<Snapshot>,
@@ -110,6 +122,8 @@ pub struct Status {
     pub boot: BootRecord,
     /// How the first runs stand.
     pub first_run: Vec<FirstRun>,
+    /// GPUs, their driver, and how they are now.
+    pub gpu: gpu::GpuStatus,
     /// What of the ports deserves a look.
     pub ports: Vec<Note>,
     /// The last lines of the services that are in trouble or asked for, by name, as far as they may be read.
@@ -148,7 +162,9 @@ impl Status {
         let ports = ports(&boot, app_is_up, &Listeners::look(Path::new("/")));
         let first_run = runs::look(&runtime, engine.as_ref());
         let last_lines = engine.as_ref().map(|engine| services::lines(engine, names)).unwrap_or_default();
-        Self { engine, boot, first_run, ports, last_lines }
+        // Who asks for a service does not wait for nvidia-smi.
+        let gpu = gpu::GpuStatus::look(&boot.gpu, names.is_empty());
+        Self { engine, boot, first_run, gpu, ports, last_lines }
     }
 
     /// For people.
@@ -181,7 +197,9 @@ impl Status {
             first_run::write(&mut out, run, &own_name(), look);
         }
         self.users(&mut out, look);
-        let notes = self.boot.notes.iter().chain(&self.ports).filter(|note| note.level > Level::Info);
+        self.gpu.write(&mut out, look);
+        let gpu = self.gpu.notes();
+        let notes = self.boot.notes.iter().chain(&self.ports).chain(&gpu).filter(|note| note.level > Level::Info);
         for (index, note) in notes.enumerate() {
             let title = if index == 0 { "\n" } else { "" };
             let mark = match note.level {
@@ -261,8 +279,7 @@ mod tests {
     fn a_file_s_name_in_a_note_cannot_bring_escapes_or_lines_of_its_own() {
         let notes = vec![Note::warning("no keys from /keys/\u{1b}]0;x\u{7}\nerror: all is lost: not found")];
         let boot = BootRecord { rescue: Some("\u{1b}[2J".to_owned()), notes, ..BootRecord::default() };
-        let status =
-            Status { engine: None, boot, first_run: Vec::new(), ports: Vec::new(), last_lines: BTreeMap::new() };
+        let status = Status { engine: None, boot, ..Status::default() };
         let text = status.text(Look::default());
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         assert!(!text.lines().any(|line| line.starts_with("error: ")), "{text}");

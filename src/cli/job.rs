@@ -36,7 +36,7 @@ pub struct Job {
     /// Which one.
     #[command(subcommand)]
     pub command: JobCommand,
-    /// The folder of jobs, instead of the config's `jobs.directory`
+    /// The folder of jobs, instead of what `DEVINIT_JOBS` or the config's `jobs.directory` names
     #[arg(long, value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
 }
@@ -164,8 +164,8 @@ pub struct JobLogs {
     /// How many lines around those of --errors and --grep; without it 2 with --errors, and 0 with --grep
     #[arg(short = 'C', long, value_name = "N")]
     pub context: Option<usize>,
-    /// Only this stream
-    #[arg(long, value_enum)]
+    /// Only this stream: stdout or stderr
+    #[arg(long, value_enum, hide_possible_values = true)]
     pub stream: Option<StreamName>,
     /// With the time in front, in UTC
     #[arg(short, long)]

@@ -7,7 +7,7 @@ use super::print;
 use crate::cli::NamesOf;
 use crate::engine::control;
 use crate::outlook::first_run;
-use crate::{boot, config, paths};
+use crate::{boot, config, job, paths};
 
 /// How long devinit may take to answer.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -18,7 +18,8 @@ pub fn names(of: NamesOf) -> i32 {
     let names = match of {
         NamesOf::Services => services(),
         NamesOf::Steps => steps(),
-        NamesOf::Jobs | NamesOf::Entrypoints => Vec::new(),
+        NamesOf::Jobs => jobs(),
+        NamesOf::Entrypoints => config().entrypoints.into_keys().collect(),
     };
     // A name that a shell would take apart is of no use to it.
     let plain = |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte));
@@ -29,6 +30,17 @@ pub fn names(of: NamesOf) -> i32 {
 fn services() -> Vec<String> {
     let snapshot = control::status(&paths::runtime(), LIMIT);
     snapshot.map(|snapshot| snapshot.services.into_iter().map(|service| service.name).collect()).unwrap_or_default()
+}
+
+fn jobs() -> Vec<String> {
+    let names = job::place::of(None).ok().and_then(|place| place.folder.jobs().ok());
+    names.unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+fn config() -> config::Config {
+    let environment = boot::environment();
+    let sources = config::Sources::from_environment(None, &environment);
+    config::load(&sources, &environment).map(|loaded| loaded.config).unwrap_or_default()
 }
 
 /// The steps of this boot's first runs, with their parts; where there has been none, those of the config.
@@ -44,11 +56,8 @@ fn steps() -> Vec<String> {
         }
     }
     if names.is_empty() {
-        let environment = boot::environment();
-        let sources = config::Sources::from_environment(None, &environment);
-        let config = config::load(&sources, &environment).map(|loaded| loaded.config).unwrap_or_default();
         let name = |step: &config::first_run::Step| step.common().name.unwrap_or_else(|| step.kind()).to_owned();
-        names.extend(config.first_run.steps.iter().map(name));
+        names.extend(config().first_run.steps.iter().map(name));
     }
     names
 }

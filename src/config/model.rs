@@ -612,7 +612,7 @@ pub enum OnMismatch {
 }
 
 /// Long jobs: `devinit job`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Jobs {
     /// The folder of status files and logs: shared storage that outlives the container. Without one: `/var/lib/devinit/jobs`

@@ -1,20 +1,15 @@
 //! The JSON Schema of the config, for editors.
 
-use std::io::Read;
-
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-/// config/schema.json, compressed by build.rs.
-const COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schema.z"));
+use crate::texts;
 
-/// The JSON Schema (draft 2020-12) of the config: the text of config/schema.json. A test makes that from the model and its
-/// comments, and says when the file is behind: that way the binary does not carry the code that makes it.
+const FILE: &str = "config/schema.json";
+
+/// The JSON Schema (draft 2020-12) of the config, made from the model and its comments.
 #[must_use]
 pub fn text() -> String {
-    let mut text = String::new();
-    // Nothing but the build has written it, so it can be read.
-    let _ = flate2::read::ZlibDecoder::new(COMPRESSED).read_to_string(&mut text);
-    text
+    texts::text(FILE)
 }
 
 /// Values of variables: plain numbers and truth values are taken as they are written, null removes.
@@ -69,13 +64,8 @@ mod tests {
     }
 
     #[test]
-    fn the_file_says_what_the_model_says() {
-        let made = format!("{:#}\n", schema());
-        if std::env::var_os("DEVINIT_TEST_RENEW").is_some() {
-            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/config/schema.json"), &made).unwrap();
-        } else {
-            assert!(made == text(), "config/schema.json is behind: DEVINIT_TEST_RENEW=1 cargo test --lib schema");
-        }
+    fn the_files_say_what_the_model_says() {
+        texts::hold(FILE, &format!("{:#}\n", schema()));
     }
 
     #[test]

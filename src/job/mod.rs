@@ -20,18 +20,23 @@
 //!                           └─ (the pipes' other holder, and the next parent of CMD)
 //! ```
 
+pub mod claim;
 pub mod command;
 pub mod folder;
 pub mod instance;
 pub mod log;
 pub mod name;
+pub mod place;
 pub mod progress;
+pub mod retention;
 pub mod runner;
 pub mod status;
 pub mod views;
 
-pub use folder::Folder;
+pub use folder::{Folder, Seen};
+pub use instance::Standing;
 pub use name::Name;
+pub use place::Place;
 pub use status::{Progress, State, Status, Time};
 
 use std::time::Duration;

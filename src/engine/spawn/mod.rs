@@ -7,18 +7,17 @@ mod failure;
 mod tests;
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::unistd::{self, Pid as NixPid};
 
-use self::environment::Variables;
+pub use self::environment::Variables;
 use self::failure::Failures;
 use super::machine::End;
 use super::spec::Service;
@@ -194,26 +193,16 @@ fn lead_group(pid: Pid) {
     let _ = unistd::setpgid(pid, pid);
 }
 
-fn program(command: &[String], variables: &Variables<'_>) -> io::Result<Program> {
+/// A program to execute, looked up in the variables' PATH.
+///
+/// # Errors
+/// A NUL in the command or the environment.
+pub fn program(command: &[String], variables: &Variables<'_>) -> io::Result<Program> {
     let string = |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
-    let name = command.first().map_or("", String::as_str);
     let path = variables.get(&b"PATH"[..]).copied().unwrap_or(DEFAULT_PATH.as_bytes());
-    let candidates = if name.contains('/') {
-        vec![string(name.as_bytes())?]
-    } else if name.is_empty() {
-        Vec::new()
-    } else {
-        let folders = path.split(|byte| *byte == b':').map(|folder| if folder.is_empty() { &b"."[..] } else { folder });
-        folders.map(|folder| string(&[folder, b"/", name.as_bytes()].concat())).collect::<io::Result<_>>()?
-    };
-    Ok(Program {
-        candidates,
-        arguments: command.iter().map(|word| string(OsStr::new(word).as_bytes())).collect::<io::Result<_>>()?,
-        environment: variables
-            .iter()
-            .map(|(name, value)| string(&[name, &b"="[..], value].concat()))
-            .collect::<io::Result<_>>()?,
-    })
+    let words: Vec<&[u8]> = command.iter().map(String::as_bytes).collect();
+    let environment = variables.iter().map(|(name, value)| string(&[name, &b"="[..], value].concat()));
+    Program::new(&words, environment.collect::<io::Result<_>>()?, path)
 }
 
 /// Where programs are looked up when the environment says nothing.
