@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::job::{State, Time};
-use crate::logger::clock::TIME;
+use crate::logger::{TIME, special};
 
 /// A record of a log.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +60,8 @@ pub struct Exit<'a> {
     pub code: Option<i32>,
     /// The name of the signal that ended it.
     pub signal: Option<&'a str>,
+    /// Why it could not be run.
+    pub error: Option<Cow<'a, str>>,
     /// How long it ran, in whole seconds.
     pub seconds: u64,
 }
@@ -115,16 +117,18 @@ fn plain(line: &str) -> Option<Entry<'_>> {
         None => (rest.strip_suffix('}')?.trim_end_matches(|byte: char| byte.is_ascii_digit()), true),
     };
     let text = if redrawn { text.strip_suffix("\",\"redrawn\":")? } else { text };
-    if time.contains(['\\', '"']) {
+    if !is_literal(time) {
         return None;
     }
-    // A quote inside ends the text, or is escaped.
-    let text = match (text.contains('\\'), text.contains('"')) {
-        (false, false) => Cow::Borrowed(text),
-        (false, true) => return None,
-        (true, _) => Cow::Owned(unescaped(text)?),
-    };
+    let text = if is_literal(text) { Cow::Borrowed(text) } else { Cow::Owned(unescaped(text)?) };
     Some(Entry { time, kind: Kind::Line(Line { stderr, text, base64: None, part: false, unended: false }) })
+}
+
+/// Whether a JSON string stands for itself: there is no escape sequence in it, nor its end.
+fn is_literal(text: &str) -> bool {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    words.iter().all(|word| special(*word) == 0)
+        && rest.iter().all(|byte| *byte >= b' ' && !matches!(byte, b'"' | b'\\'))
 }
 
 /// What a JSON string stands for; none if it has an escape sequence beyond the usual ones, or ends before its end.
@@ -175,6 +179,8 @@ struct Record<'a> {
     state: &'a str,
     exit_code: Option<i32>,
     signal: Option<&'a str>,
+    #[serde(borrow)]
+    error: Option<Cow<'a, str>>,
     duration: f64,
 }
 
@@ -198,7 +204,7 @@ impl<'a> Record<'a> {
                     _ => State::Failed,
                 };
                 let seconds = std::time::Duration::try_from_secs_f64(self.duration).unwrap_or_default().as_secs();
-                Kind::Exit(Exit { state, code: self.exit_code, signal: self.signal, seconds })
+                Kind::Exit(Exit { state, code: self.exit_code, signal: self.signal, error: self.error, seconds })
             }
             _ => return None,
         };
@@ -295,7 +301,13 @@ mod tests {
         );
         assert_eq!(
             read(r#"{"type":"exit","state":"failed","exit_code":null,"signal":"SIGKILL","duration":21.5}"#),
-            Some(Kind::Exit(Exit { state: State::Failed, code: None, signal: Some("SIGKILL"), seconds: 21 }))
+            Some(Kind::Exit(Exit {
+                state: State::Failed,
+                code: None,
+                signal: Some("SIGKILL"),
+                error: None,
+                seconds: 21
+            }))
         );
     }
 

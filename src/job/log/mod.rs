@@ -35,7 +35,7 @@ pub mod lines;
 pub mod record;
 
 pub use entry::Entry;
-pub use escapes::visible;
+pub use escapes::{Escapes, visible};
 pub use file::LogFile;
 pub use lines::{Lines, Stream};
 

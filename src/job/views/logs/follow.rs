@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::reader::Reader;
-use super::view::{Ended, View};
+use super::view::View;
+use crate::job::views::line::state;
 use crate::job::{Folder, LOST_AFTER, Name, State, Status, Time};
 use crate::logs::open;
 use crate::words::span;
@@ -95,18 +96,28 @@ impl Followed<'_> {
     /// Why there is no more to come, if so.
     fn judge(&self, life: &mut Life) -> Option<String> {
         let name = self.name;
-        match self.folder.status(name).ok().flatten() {
-            Some(status) if status.id != self.id && !status.id.is_empty() => {
+        let seen = self.folder.look(name).ok().flatten();
+        let quiet = life.seen.elapsed();
+        if let Some(seen) = seen {
+            let status = &seen.status;
+            if status.id != self.id && !status.id.is_empty() {
                 return Some(format!("{name} has a newer run: this one has ended, and its log does not say how"));
             }
-            Some(status) if status.state.is_final() => return Some(told(name, &ended(&status))),
+            match status.state {
+                // Here its process is gone. Elsewhere it may be a matter of two clocks, but not if ours says so, too.
+                State::Lost if seen.is_here() && !seen.is_in_doubt() || quiet > self.patience / 4 => {
+                    let ago = span(Duration::from_millis(seen.last_seen.until(Time::now())));
+                    return Some(format!("{name} is lost, last seen {ago} ago: nobody knows how it ended"));
+                }
+                state if state.is_final() && state != State::Lost => return Some(told(name, status)),
+                _ => {}
+            }
             // The first look tells nothing: it may be a file of last week.
-            Some(status) if life.updated.replace(status.updated).is_some_and(|before| before != status.updated) => {
+            if life.updated.replace(status.updated).is_some_and(|before| before != status.updated) {
                 life.seen = Instant::now();
             }
-            _ => {}
         }
-        (life.seen.elapsed() > self.patience).then(|| {
+        (quiet > self.patience).then(|| {
             let quiet = span(self.patience);
             format!("{name} is lost: neither its log nor its status was written for {quiet}. Its container may be gone")
         })
@@ -121,23 +132,11 @@ struct Life {
     updated: Option<Time>,
 }
 
-fn ended(status: &Status) -> Ended {
-    let seconds = Duration::try_from_secs_f64(status.duration).unwrap_or_default().as_secs();
-    Ended { state: status.state, code: status.exit_code, signal: status.signal.clone(), seconds }
-}
-
 /// How a job ended, in words.
-fn told(name: &Name, ended: &Ended) -> String {
-    let time = span(Duration::from_secs(ended.seconds));
-    let signal = ended.signal.as_deref().map(|signal| crate::words::clean(signal, 20));
-    match (ended.state, ended.code, signal) {
-        (State::Succeeded, ..) => format!("{name} succeeded after {time}"),
-        (State::Stopped, ..) => format!("{name} was stopped after {time}"),
-        (State::Lost, ..) => format!("{name} is lost: nobody knows how it ended"),
-        (_, Some(code), _) => format!("{name} failed with exit code {code} after {time}"),
-        (_, None, Some(signal)) => format!("{name} was ended by {signal} after {time}"),
-        (_, None, None) => format!("{name} failed after {time}"),
-    }
+fn told(name: &Name, status: &Status) -> String {
+    let time = span(Duration::try_from_secs_f64(status.duration).unwrap_or_default());
+    let why = status.error.as_deref().map(|why| format!(": {}", crate::words::clean(why, 200))).unwrap_or_default();
+    format!("{name} {} after {time}{why}", state(status))
 }
 
 /// Sleeps so many milliseconds; false: nobody reads the output any more.

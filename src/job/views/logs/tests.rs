@@ -325,7 +325,7 @@ fn a_log_is_followed_until_its_job_ends() {
         follower.join().unwrap()
     });
     assert_eq!(shared.text(), "one\ntwo\nthree\n");
-    assert_eq!(told, ["build failed with exit code 2 after 2h 13m"]);
+    assert_eq!(told, ["build failed (exit code 2) after 2h 13m"]);
 }
 
 #[test]
@@ -344,10 +344,17 @@ fn following_ends_with_the_status_where_the_log_has_no_end() {
     );
     assert_eq!(
         end(&|status| (status.state, status.signal) = (State::Failed, Some("SIGKILL".to_owned()))),
-        "build was ended by SIGKILL after 0s"
+        "build failed (SIGKILL) after 0s"
     );
-    assert_eq!(end(&|status| status.state = State::Stopped), "build was stopped after 0s");
+    assert_eq!(end(&|status| status.state = State::Stopped), "build stopped after 0s");
+    assert_eq!(
+        end(&|status| (status.state, status.error) = (State::Failed, Some("no \u{1b}such file".to_owned()))),
+        "build failed after 0s: no ?such file"
+    );
     assert!(end(&|_| {}).starts_with("build is lost: neither its log nor its status was written for 0s."));
+    let file = File::options().write(true).open(world.directory.path().join("build.status")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(7205)).unwrap();
+    assert_eq!(world.shown("build -f").1, ["build is lost, last seen 2h ago: nobody knows how it ended"]);
     let newer = end(&|status| status.id = "20260201-000000".to_owned());
     assert_eq!(newer, "build has a newer run: this one has ended, and its log does not say how");
     std::fs::remove_file(world.directory.path().join("build.status")).unwrap();
@@ -441,6 +448,6 @@ fn a_gigabyte_is_read_at_this_speed() {
         let arguments = format!("build {how}");
         show(&world.folder, &options(arguments.trim()), Duration::ZERO, false, &mut io::sink(), &mut |_| {}).unwrap();
         let took = started.elapsed();
-        println!("{how:30} {took:>10.1?} {:>6.0} MB/s", bytes as f64 / 1e6 / took.as_secs_f64());
+        println!("{how:32} {took:>10.1?} {:>6.0} MB/s", bytes as f64 / 1e6 / took.as_secs_f64());
     }
 }

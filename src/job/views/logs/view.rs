@@ -1,5 +1,6 @@
 //! From the lines of a log to what is printed.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::join::{Item, Join, Text};
@@ -7,28 +8,9 @@ use super::output::{Form, Output};
 use super::reader::Reader;
 use super::select::Select;
 use crate::cli;
-use crate::job::State;
+use crate::job::Status;
 use crate::job::log::Entry;
-use crate::job::log::entry::{Exit, Kind};
-
-/// How a job ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ended {
-    /// What became of it.
-    pub state: State,
-    /// The exit code, if it ended by itself.
-    pub code: Option<i32>,
-    /// The name of the signal that ended it.
-    pub signal: Option<String>,
-    /// How long it ran, in whole seconds.
-    pub seconds: u64,
-}
-
-impl From<Exit<'_>> for Ended {
-    fn from(exit: Exit<'_>) -> Self {
-        Self { state: exit.state, code: exit.code, signal: exit.signal.map(str::to_owned), seconds: exit.seconds }
-    }
-}
+use crate::job::log::entry::Kind;
 
 /// Takes the lines of a log, and prints what is asked for.
 pub struct View<'a> {
@@ -38,8 +20,8 @@ pub struct View<'a> {
     pub output: Output<'a>,
     /// The record of the job's end, once that was read.
     pub end: Vec<u8>,
-    /// What it says.
-    pub ended: Option<Ended>,
+    /// How it ended by that; nothing else of this status is known.
+    pub ended: Option<Status>,
     /// How many lines of the log were no records.
     pub torn: u64,
     /// How many lines could not be written, where that is not printed.
@@ -99,7 +81,14 @@ impl<'a> View<'a> {
                 select.take(&item, &mut |begins, item| output.item(begins, item));
             }
             Kind::Exit(exit) => {
-                self.ended = Some(exit.into());
+                self.ended = Some(Status {
+                    state: exit.state,
+                    exit_code: exit.code,
+                    signal: exit.signal.map(str::to_owned),
+                    error: exit.error.map(Cow::into_owned),
+                    duration: exit.seconds as f64,
+                    ..Status::default()
+                });
                 self.finish();
                 self.end = record.to_vec();
             }

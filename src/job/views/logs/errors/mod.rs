@@ -3,8 +3,10 @@
 //!
 //! A line is looked at word by word. Some words mean an error by how they are written and by their neighbours
 //! ([`error`], [`failed`]), some texts always do ([`phrases`]), and some lines never are (a compiler's checks, passed tests).
+//! Most lines have no word that begins like one of these, and are done with at once ([`quick`]).
 
 mod phrases;
+mod quick;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -49,6 +51,9 @@ impl Errors {
             if goes_on || is_last && !line.contains(TRACEBACK) {
                 return true;
             }
+        }
+        if !quick::may_be_error(line) {
+            return false;
         }
         if let Some((prefix, _)) = line.split_once(TRACEBACK) {
             *traceback = Some(Traceback { prefix: prefix.to_owned(), lines: 0 });

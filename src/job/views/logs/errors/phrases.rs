@@ -3,9 +3,8 @@
 use super::words::{Words, number};
 
 /// In lower case, by their first letters. A phrase ends where a word does, or with a sign.
-const PHRASES: [(u8, &[&str]); 21] = [
+pub const PHRASES: [(u8, &[&str]); 20] = [
     (b'a', &["assertion failed", "assertion `", "addresssanitizer:", "aborted (core"]),
-    (b'b', &["build stopped:"]),
     (
         b'c',
         &[

@@ -225,6 +225,28 @@ fn errors_of_the_usual_tools_are_found() {
 }
 
 #[test]
+fn the_quick_look_takes_no_error_for_something_else() {
+    for line in ERRORS.iter().chain(HARMLESS) {
+        // From each of its words on, and up to each.
+        for (at, _) in line.char_indices().filter(|(at, _)| *at == 0 || line[..*at].ends_with(' ')) {
+            for part in [&line[at..], &line[..at]] {
+                assert!(quick::may_be_error(part) || !looks_like_error(part), "{part}");
+            }
+        }
+    }
+    let plain = "[42/8000] Building CXX object src/lib/CMakeFiles/thing.dir/part.cc.o -Werror";
+    for line in [
+        plain,
+        "  CC [M]  drivers/net/a.o",
+        "   Compiling syn v2.0.1",
+        "cc -O2 -c a.c -o a.o",
+        "checking for gcc... yes",
+    ] {
+        assert!(!quick::may_be_error(line), "{line}");
+    }
+}
+
+#[test]
 fn what_only_speaks_of_errors_is_none() {
     let taken: Vec<&&str> = HARMLESS.iter().filter(|line| looks_like_error(line)).collect();
     assert!(taken.is_empty(), "{taken:#?}");

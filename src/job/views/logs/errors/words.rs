@@ -1,5 +1,7 @@
 //! The words of a line.
 
+/// What may stand in front of a word.
+pub const BEFORE_WORDS: [char; 10] = ['[', '(', '<', '{', '\'', '"', '`', '*', '!', '='];
 /// More words than this are not looked at.
 const MOST: usize = 96;
 
@@ -44,7 +46,7 @@ impl<'a> Words<'a> {
 
     /// A word without the brackets and quotes in front of it.
     pub fn bare(&self, at: usize) -> &'a str {
-        self.word(at).trim_start_matches(['[', '(', '<', '{', '\'', '"', '`', '‘', '*', '!', '='])
+        self.word(at).trim_start_matches(|c: char| c == '‘' || BEFORE_WORDS.contains(&c))
     }
 
     /// The line from such a word on.
