@@ -1,6 +1,7 @@
 //! The config's schema and Mozilla's certificates, compressed, and what the linker is told about the binary that ships.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -42,10 +43,9 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=config/schema.json");
     let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    // What unpacks them is there for the first run. The schema shrinks to a seventh, the certificates to three quarters.
+    // What unpacks them is there for the first run. The schema shrinks to a seventh, the certificates to two fifths.
     compress(&mut File::open("config/schema.json")?, &folder.join("schema.z"))?;
-    let certificates =
-        webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().flat_map(|certificate| certificate.iter().copied());
+    let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().flat_map(|certificate| unsigned(certificate));
     compress(&mut certificates.collect::<Vec<u8>>().as_slice(), &folder.join("certificates.z"))?;
 
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
@@ -57,6 +57,29 @@ fn main() -> io::Result<()> {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
     Ok(())
+}
+
+/// The certificate with zeros for its signature, which is a third of it and cannot be compressed. A root's is its own, and
+/// nobody checks it: a root is trusted because it is in the list.
+fn unsigned(certificate: &[u8]) -> Vec<u8> {
+    let mut bytes = certificate.to_vec();
+    // A SEQUENCE of what is signed, the algorithm and the signature: a BIT STRING, whose first byte is about its bits.
+    let signed = content(certificate, content(certificate, 0).start);
+    let signature = content(certificate, content(certificate, signed.end).end);
+    bytes[signature.start + 1..signature.end].fill(0);
+    bytes
+}
+
+/// Where the content is of what begins at `start` in DER.
+fn content(der: &[u8], start: usize) -> Range<usize> {
+    let start = start + 2;
+    match usize::from(der[start - 1]) {
+        length @ ..0x80 => start..start + length,
+        long => {
+            let end = start + (long & 0x7f);
+            end..end + der[start..end].iter().fold(0, |length, byte| length << 8 | usize::from(*byte))
+        }
+    }
 }
 
 fn compress(from: &mut impl io::Read, to: &Path) -> io::Result<()> {

@@ -134,6 +134,14 @@ pub enum Internal {
         #[arg(long)]
         address: Option<std::net::IpAddr>,
     },
+    /// Run an entrypoint's command on the terminal, and a login shell when it has ended
+    ThenShell {
+        /// What the command is called
+        name: String,
+        /// The command
+        #[arg(last = true, required = true)]
+        main: Vec<String>,
+    },
     /// Print names for completions, one on each line
     Names {
         /// Of what

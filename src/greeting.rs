@@ -16,7 +16,7 @@ use crate::outlook::first_run::FirstRun;
 use crate::outlook::{self, App};
 use crate::status::{self, BootRecord};
 use crate::words::{clean, span};
-use crate::{paths, sys};
+use crate::{paths, sorted, sys};
 
 /// More warnings than these are only counted.
 const WARNINGS: usize = 8;
@@ -61,6 +61,8 @@ pub struct Greeting {
     pub machine: Machine,
     /// Whether the app can be reached from inside only.
     pub loopback_only: bool,
+    /// What was there of GPUs at boot and is not any more.
+    pub gpu_gone: Option<String>,
 }
 
 /// Puts the facts together: those of the machine are read below `root`, `variable` answers for the environment.
@@ -77,7 +79,9 @@ pub fn gather(
     // Looking for a listener that is not there takes milliseconds, so it is done only where there has to be one.
     let up = matches!(outlook::app(&record, snapshot.as_ref()), App::Known(app) if app.state == ServiceState::Ready);
     let loopback_only = up && ports::loopback_only(root, record.app_port);
-    Greeting { moment, user: user.to_owned(), record, snapshot, first_runs: Vec::new(), machine, loopback_only }
+    let gpu_gone = record.gpu.gone(root);
+    let first_runs = Vec::new();
+    Greeting { moment, user: user.to_owned(), record, snapshot, first_runs, machine, loopback_only, gpu_gone }
 }
 
 /// The greeting of this container for this process' standard output; empty where there is to be none.
@@ -191,7 +195,7 @@ fn describe(service: &ServiceStatus) -> String {
 
 /// What is worth a warning, the worst first.
 fn warnings(greeting: &Greeting) -> Vec<Note> {
-    let Greeting { machine, record, .. } = greeting;
+    let record = &greeting.record;
     let mut notes: Vec<Note> = record.notes.iter().filter(|note| note.level > Level::Info).cloned().collect();
     if greeting.loopback_only {
         let port = record.app_port;
@@ -199,12 +203,8 @@ fn warnings(greeting: &Greeting) -> Vec<Note> {
             "the app listens on 127.0.0.1:{port} only and cannot be reached from outside; let it listen on 0.0.0.0"
         )));
     }
-    if machine.gpu.driver_too_old() {
-        notes.push(Note::warning(
-            "the GPU's driver is too old for the image's CUDA; take an image for the CUDA above, or a newer driver",
-        ));
-    }
-    notes.sort_by_key(|note| std::cmp::Reverse(note.level));
+    notes.extend(greeting.gpu_gone.iter().map(Note::error));
+    sorted::sort_by_key(&mut notes, |note| std::cmp::Reverse(note.level));
     notes
 }
 
@@ -354,7 +354,7 @@ mod tests {
     use super::*;
     use crate::engine::spec::Kind;
     use crate::first_run::progress::State;
-    use crate::machine::gpu::Cuda;
+    use crate::machine::gpu::{Cuda, Device, Driver};
     use crate::machine::{Gpu, Os, Python};
     use crate::outlook::first_run::RunState;
     use crate::outlook::first_run::tests::run;
@@ -373,9 +373,8 @@ mod tests {
             ..BootRecord::default()
         };
         let gpu = Gpu {
-            driver: Some("550.54.14".to_owned()),
-            devices: 2,
-            names: vec!["NVIDIA H100 80GB HBM3".to_owned(); 2],
+            driver: Some(Driver { version: "550.54.14".to_owned(), open: false }),
+            devices: vec![Device { model: Some("NVIDIA H100 80GB HBM3".to_owned()), ..Device::default() }; 2],
             image_cuda: Cuda::parse("12.9"),
             ..Gpu::default()
         };
@@ -395,6 +394,7 @@ mod tests {
             first_runs: Vec::new(),
             machine,
             loopback_only: false,
+            gpu_gone: None,
         }
     }
 
@@ -512,7 +512,7 @@ mod tests {
             let mut greeting = greeting(vec![service(&text, ServiceState::Waiting, Some(&text))]);
             greeting.machine.hostname.clone_from(&text);
             greeting.machine.os.name = Some(text.clone());
-            greeting.machine.gpu.names = vec![text.clone()];
+            greeting.machine.gpu.devices[0].model = Some(text.clone());
             greeting.record.rescue = Some(text.clone());
             greeting.record.greeting = Some(text.clone());
             greeting.first_runs = vec![run(&text, RunState::Running, &[(&text, State::Running)]), run(&text, RunState::Failed, &[(&text, State::Failed)])];

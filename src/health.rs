@@ -1,5 +1,6 @@
 //! Whether the container is well: for Docker's HEALTHCHECK and Kubernetes' probes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
@@ -83,6 +84,12 @@ pub fn check(question: Question) -> Verdict {
     }
     let record = status::record(&runtime);
     let runs = first_run::look(&runtime, Some(&snapshot));
+    // It may be why others fail, so it comes first.
+    if snapshot.phase == Phase::Running
+        && let Some(why) = record.as_ref().filter(|record| record.rescue.is_none()).and_then(gpu_gone)
+    {
+        return Verdict::no(why);
+    }
     if let Some(verdict) = judge(question, &snapshot, record.as_ref(), &runs, &last_line) {
         return verdict;
     }
@@ -99,6 +106,10 @@ pub fn check(question: Question) -> Verdict {
         }
     }
     Verdict::yes("all is well")
+}
+
+fn gpu_gone(record: &BootRecord) -> Option<String> {
+    record.gpu.gone(Path::new("/"))
 }
 
 /// The last line of a service, if this process may read it.

@@ -9,11 +9,25 @@ use std::io::Write as _;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
+
+/// Whether only what is wrong is said from now on.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on the output is a main command's: this process and its forks speak up only when something is wrong, unless
+/// `DEVINIT_LOG` asks for more.
+pub fn quieten() {
+    QUIET.store(!is_told(), Ordering::Relaxed);
+}
+
+fn is_told() -> bool {
+    std::env::var_os("DEVINIT_LOG").is_some_and(|level| !level.is_empty())
+}
 
 /// Sets the log up for this process and its forks. `DEVINIT_LOG` is the least level (`error`, `warn`, `info`,
 /// `debug`, `trace`) in place of `usual`, `DEVINIT_LOG_FORMAT` is `text` or `json`.
@@ -93,9 +107,13 @@ impl Subscriber for Log {
     }
 
     fn event(&self, event: &Event<'_>) {
+        let level = *event.metadata().level();
+        // Here, as `enabled` is asked only once for each place in the code.
+        if level > Level::WARN && QUIET.load(Ordering::Relaxed) {
+            return;
+        }
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let level = *event.metadata().level();
         self.write(&if self.json { as_json(level, &fields) } else { as_text(level, &fields) });
     }
 

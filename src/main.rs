@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser};
 use devinit::cli::{self, Cli, Command, Internal};
 use devinit::commands::{self, Verb, print};
 use devinit::greeting::Moment;
-use devinit::{attempt, boot, completions, config, first_run, greeting, job, logs, own, words};
+use devinit::{attempt, boot, completions, config, first_run, greeting, job, logs, own, then_shell, words};
 
 fn main() {
     // The ENTRYPOINT's form, which is all there is between the container's start and its main command: clap would
@@ -61,6 +61,7 @@ fn command() -> i32 {
         }
         Some(Command::Internal(Internal::FetchKeys(options))) => own::fetch_keys(&options),
         Some(Command::Internal(Internal::Page { port, address })) => own::page(port, address),
+        Some(Command::Internal(Internal::ThenShell { name, main })) => then_shell::run(&name, &main),
         Some(Command::Internal(Internal::Names { of })) => commands::names(of),
     }
 }

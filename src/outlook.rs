@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::engine::snapshot::{ServiceState, ServiceStatus, Snapshot};
 use crate::engine::spec::Kind;
 use crate::plan::FIRST_RUN;
+use crate::sorted;
 use crate::status::BootRecord;
 
 /// More services than these that one waits for are only counted.
@@ -69,7 +70,7 @@ pub fn blocked(snapshot: &Snapshot) -> BTreeMap<&str, &ServiceStatus> {
         return blocked;
     }
     let known: BTreeMap<&str, &ServiceStatus> =
-        snapshot.services.iter().map(|service| (service.name.as_str(), service)).collect();
+        sorted::map(snapshot.services.iter().map(|service| (service.name.as_str(), service)));
     loop {
         let before = blocked.len();
         for service in &waiting {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use crate::engine::run::Purpose;
 use crate::machine::Machine;
 use crate::page::{self, PageData};
 use crate::plan::User;
@@ -26,7 +27,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(20);
 pub fn fetch_keys(config: &cli::Config) -> i32 {
     log::init(tracing::Level::INFO);
     let runtime = Some(paths::runtime());
-    let Ok(plan) = boot::make_plan(config, &[], boot::environment(), runtime, None) else { return 1 };
+    let Ok(plan) = boot::make_plan(config, &[], boot::environment(), runtime, Purpose::Boot) else { return 1 };
     let Some(folder) = &plan.keys_folder else { return 0 };
     let mut users = plan.users;
     let mut pause = FIRST_PAUSE;

@@ -1,5 +1,7 @@
 //! What is secret in a text.
 
+use std::collections::BTreeMap;
+
 /// Words that mark a variable as a secret.
 const WORDS: [&str; 5] = ["TOKEN", "PASS", "SECRET", "KEY", "CREDENTIAL"];
 
@@ -8,6 +10,15 @@ const WORDS: [&str; 5] = ["TOKEN", "PASS", "SECRET", "KEY", "CREDENTIAL"];
 pub fn is_by_name(variable: &str) -> bool {
     let name = variable.to_ascii_uppercase();
     WORDS.iter().any(|word| name.contains(word))
+}
+
+/// A text with `${NAME}` again where the config had it, if that variable is a secret by its name, or a proxy.
+#[must_use]
+pub fn without_values(text: &str, variables: &BTreeMap<String, String>) -> String {
+    let secret = |name: &str| is_by_name(name) || name.to_ascii_uppercase().contains("PROXY");
+    // One of a few characters is no secret, and would be found everywhere.
+    let secrets = variables.iter().filter(|(name, value)| value.len() >= 4 && secret(name));
+    secrets.fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("${{{name}}}")))
 }
 
 /// The credentials of all URLs in a text: `USER:PASSWORD`, or a token alone. The user alone of an ssh URL is none.

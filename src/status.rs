@@ -2,6 +2,7 @@
 //! (readable by everyone, without secrets) beside what the engine answers.
 
 mod first_run;
+mod gpu;
 mod services;
 pub mod table;
 
@@ -16,6 +17,7 @@ use crate::config::model::Jobs;
 use crate::engine::control;
 use crate::engine::snapshot::{Phase, ServiceState, ServiceStatus, Snapshot};
 use crate::machine::Listeners;
+use crate::machine::gpu::Known;
 use crate::note::{LONGEST_NOTE, Level, Note};
 use crate::outlook;
 use crate::outlook::first_run::{self as runs, FirstRun};
@@ -53,6 +55,12 @@ pub struct BootRecord {
     /// Where jobs have their files, for those who cannot read the config.
     #[serde(default)]
     pub jobs: Jobs,
+    /// The entrypoint that the main command is.
+    #[serde(default)]
+    pub entrypoint: Option<String>,
+    /// The GPUs that there were.
+    #[serde(default)]
+    pub gpu: Known,
     /// What was left out, what looks wrong.
     pub notes: Vec<Note>,
 }
@@ -106,7 +114,7 @@ pub fn snapshot(runtime: &Path) -> Option<Snapshot> {
 }
 
 /// Everything that `devinit status` shows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Status {
     /// What the engine says; none: it does not answer.
     pub engine: Option<Snapshot>,
@@ -114,6 +122,8 @@ pub struct Status {
     pub boot: BootRecord,
     /// How the first runs stand.
     pub first_run: Vec<FirstRun>,
+    /// GPUs, their driver, and how they are now.
+    pub gpu: gpu::GpuStatus,
     /// What of the ports deserves a look.
     pub ports: Vec<Note>,
     /// The last lines of the services that are in trouble or asked for, by name, as far as they may be read.
@@ -152,7 +162,9 @@ impl Status {
         let ports = ports(&boot, app_is_up, &Listeners::look(Path::new("/")));
         let first_run = runs::look(&runtime, engine.as_ref());
         let last_lines = engine.as_ref().map(|engine| services::lines(engine, names)).unwrap_or_default();
-        Self { engine, boot, first_run, ports, last_lines }
+        // Who asks for a service does not wait for nvidia-smi.
+        let gpu = gpu::GpuStatus::look(&boot.gpu, names.is_empty());
+        Self { engine, boot, first_run, gpu, ports, last_lines }
     }
 
     /// For people.
@@ -185,7 +197,9 @@ impl Status {
             first_run::write(&mut out, run, &own_name(), look);
         }
         self.users(&mut out, look);
-        let notes = self.boot.notes.iter().chain(&self.ports).filter(|note| note.level > Level::Info);
+        self.gpu.write(&mut out, look);
+        let gpu = self.gpu.notes();
+        let notes = self.boot.notes.iter().chain(&self.ports).chain(&gpu).filter(|note| note.level > Level::Info);
         for (index, note) in notes.enumerate() {
             let title = if index == 0 { "\n" } else { "" };
             let mark = match note.level {
@@ -265,8 +279,7 @@ mod tests {
     fn a_file_s_name_in_a_note_cannot_bring_escapes_or_lines_of_its_own() {
         let notes = vec![Note::warning("no keys from /keys/\u{1b}]0;x\u{7}\nerror: all is lost: not found")];
         let boot = BootRecord { rescue: Some("\u{1b}[2J".to_owned()), notes, ..BootRecord::default() };
-        let status =
-            Status { engine: None, boot, first_run: Vec::new(), ports: Vec::new(), last_lines: BTreeMap::new() };
+        let status = Status { engine: None, boot, ..Status::default() };
         let text = status.text(Look::default());
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         assert!(!text.lines().any(|line| line.starts_with("error: ")), "{text}");

@@ -11,12 +11,14 @@ use devinit::config::{self, Sources};
 use serde_json::Value;
 
 /// The documents with commands and configs in them.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/commands.md",
     "docs/config.md",
+    "docs/entrypoints.md",
     "docs/first-run.md",
+    "docs/gpu.md",
     "docs/pid1.md",
     "docs/services.md",
 ];

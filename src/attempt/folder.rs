@@ -5,15 +5,14 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{self, Gid, Uid};
-use ssh_key::rand_core::OsRng;
-use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use super::settings::Settings;
+use crate::prepare::keys::ed25519;
 use crate::prepare::write::{Attributes, write};
 use crate::sys::{self, Fork, Pid};
 
@@ -33,23 +32,19 @@ impl Folder {
     /// # Errors
     /// No randomness, no space, no processes.
     pub fn make(settings: &Settings) -> Result<Self> {
-        let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(|error| anyhow!("no key: {error}"))?;
-        key.set_comment("devinit try");
-        let public_key = key.public_key().to_openssh().map_err(|error| anyhow!("no key: {error}"))?;
-        let private_key = key.to_openssh(LineEnding::LF).map_err(|error| anyhow!("no key: {error}"))?;
-
+        let key = ed25519::make("devinit try").context("failed to make a key")?;
         let parent =
             Parent(sys::process_descriptor(unistd::getpid().as_raw()).context("failed to watch this process")?);
         let path = unistd::mkdtemp("/tmp/devinit-try.XXXXXX").context("failed to create a folder in /tmp")?;
         // From here on it is taken away again.
         let janitor = janitor(&parent, &path).context("failed to start a process")?;
-        let folder = Self { path, public_key, janitor, parent };
+        let folder = Self { path, public_key: key.public, janitor, parent };
 
         let (uid, gid) = caller();
         let file = |name: &str, text: &str| {
             write(&folder.path.join(name), text.as_bytes(), Attributes { mode: 0o600, uid, gid })
         };
-        file("id_ed25519", &private_key)?;
+        file("id_ed25519", &key.private)?;
         file("id_ed25519.pub", &format!("{}\n", folder.public_key))?;
         file("ssh_config", &ssh_config(&folder.path, settings))?;
         unistd::chown(&folder.path, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))

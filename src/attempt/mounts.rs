@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
 
+use crate::sorted;
+
 /// A file system of the machine.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mount {
@@ -59,7 +61,7 @@ pub fn wanted(table: &[u8]) -> Vec<Mount> {
         .filter(|line| seen.contains(&line.id) && !line.pseudo && !own(&line.mount.point))
         .map(|line| line.mount)
         .collect();
-    wanted.sort_by(|a, b| a.point.cmp(&b.point));
+    sorted::sort_by(&mut wanted, |a, b| a.point.cmp(&b.point));
     wanted
 }
 

@@ -22,7 +22,11 @@ Examples:
   devinit job logs build --tail 20          the last lines
   devinit job logs build -f                 and what comes, until the job ends; also from another container
   devinit job logs build --errors           what looks like an error, with two lines around each
+  devinit job logs build --errors --tail 40 the last of them: found from the end, so that a large log takes no time
   devinit job logs build --since 10m --grep 'undefined reference'
+
+Escape sequences such as colours are shown on a terminal only; --json and --raw have them anywhere. With -f it is told on
+standard error how the job ended.
 
 Exit code 0; 1 if there is no such job or log.";
 
@@ -145,7 +149,7 @@ pub struct JobLogs {
     /// Only the last N lines, after all other selection
     #[arg(short = 'n', long, value_name = "N")]
     pub tail: Option<usize>,
-    /// Only what was printed in the last 10m, or since a time such as 2026-01-31T12:00:00Z
+    /// Only what was printed in the last 10m, or since 2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Only lines that contain this
@@ -163,10 +167,10 @@ pub struct JobLogs {
     /// Only this stream
     #[arg(long, value_enum)]
     pub stream: Option<StreamName>,
-    /// With the time in front
+    /// With the time in front, in UTC
     #[arg(short, long)]
     pub time: bool,
-    /// As lines of JSON
+    /// The records of these lines as they are in the log; with -f also that of the job's end
     #[arg(long, conflicts_with = "raw")]
     pub json: bool,
     /// The very bytes that the job printed, as far as the log has them

@@ -17,7 +17,7 @@ pub use show::{analyze, check, health, print_plan, status};
 use crate::config::Problem;
 use crate::engine::snapshot::Snapshot;
 use crate::words::{clean, harmless_json, nearest};
-use crate::{paths, status as status_of};
+use crate::{paths, sorted, status as status_of};
 
 /// The longest name that is repeated to whoever wrote it, in characters.
 const NAME: usize = 80;
@@ -68,7 +68,7 @@ fn unknown(snapshot: &Snapshot, names: &[String]) -> Option<String> {
     let quoted: Vec<String> = strange.iter().map(|name| format!("`{}`", clean(name, NAME))).collect();
     let hint = nearest(first, known()).map(|name| format!("\n  hint: did you mean `{}`?", clean(name, NAME)));
     let mut all: Vec<String> = known().map(|name| clean(name, NAME)).collect();
-    all.sort();
+    sorted::sort(&mut all);
     let (no, hint) = (quoted.join(", "), hint.unwrap_or_default());
     Some(format!("no service is named {no}{hint}\n  there are: {}", all.join(", ")))
 }

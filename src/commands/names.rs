@@ -56,9 +56,8 @@ fn steps() -> Vec<String> {
         }
     }
     if names.is_empty() {
-        let config = config();
         let name = |step: &config::first_run::Step| step.common().name.unwrap_or_else(|| step.kind()).to_owned();
-        names.extend(config.first_run.steps.iter().map(name));
+        names.extend(config().first_run.steps.iter().map(name));
     }
     names
 }

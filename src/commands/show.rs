@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{complain, pretty, print, print_problems, snapshot, unknown};
 use crate::config::{self, Sources};
+use crate::engine::run::Purpose;
 use crate::first_run::analyze;
 use crate::health::{self, Question};
 use crate::outlook::first_run;
@@ -118,7 +119,7 @@ pub fn check(options: &cli::Check) -> i32 {
 pub fn print_plan(options: &cli::Plan) -> i32 {
     log::init(tracing::Level::WARN);
     let runtime = Some(paths::RUNTIME.into());
-    match boot::make_plan(&options.config, &options.main, boot::environment(), runtime, None) {
+    match boot::make_plan(&options.config, &options.main, boot::environment(), runtime, Purpose::Boot) {
         Ok(plan) if options.json => print(&pretty(&plan::json(&plan))),
         Ok(plan) => print(&plan::text(&plan)),
         Err(code) => code,

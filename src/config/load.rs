@@ -18,6 +18,7 @@ use super::node::{Map, Mark, Node, Value};
 use super::problem::{Finding, Problem, Severity};
 use super::yaml;
 use crate::paths;
+use crate::sorted;
 use crate::trust::is_ours_alone;
 
 /// Where a config comes from. Later ones are laid over earlier ones.
@@ -96,7 +97,7 @@ pub fn load(sources: &Sources, env: &BTreeMap<String, String>) -> Result<Loaded,
         check(config, &tree, whole, &mut findings);
     }
 
-    findings.sort_by_key(|finding| finding.mark);
+    sorted::sort_by_key(&mut findings, |finding| finding.mark);
     let problems: Vec<Problem> = findings.into_iter().map(|finding| finding.into_problem(&labels)).collect();
     let broken = problems.iter().any(|problem| problem.severity == Severity::Error);
     match config {
@@ -165,7 +166,7 @@ fn list(folder: &Path) -> Vec<Result<PathBuf, (PathBuf, io::Error)>> {
     match entries {
         Ok(mut paths) => {
             paths.retain(|path| is_drop_in(path));
-            paths.sort();
+            sorted::sort(&mut paths);
             paths.into_iter().map(Ok).collect()
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),

@@ -14,4 +14,4 @@ pub mod schedule;
 pub mod snapshot;
 pub mod spawn;
 pub mod spec;
-mod terminal;
+pub mod terminal;

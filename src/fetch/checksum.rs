@@ -1,14 +1,14 @@
 //! SHA-256: of files, and in the lists that releases publish.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, Digest, SHA256};
 
 use super::Failure;
 use super::failure::io;
+use crate::digest::hex;
 
 /// The SHA-256 of a file, 64 small hexadecimal digits.
 ///
@@ -16,20 +16,16 @@ use super::failure::io;
 /// The file cannot be read.
 pub fn of_file(path: &Path) -> Result<String, Failure> {
     let hash = hash(path).map_err(io(format_args!("failed to read {}", path.display())))?;
-    let mut text = String::with_capacity(64);
-    for byte in hash {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(hex(hash.as_ref()))
 }
 
-fn hash(path: &Path) -> std::io::Result<[u8; 32]> {
+fn hash(path: &Path) -> std::io::Result<Digest> {
     let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
+    let mut hasher = Context::new(&SHA256);
     let mut buffer = vec![0; 128 << 10];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(0) => return Ok(hasher.finish()),
             Ok(length) => hasher.update(&buffer[..length]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::progress::{Progress, State, TaskProgress, critical_path};
 use super::show::took;
 use crate::engine::snapshot::{ServiceStatus, Snapshot};
+use crate::sorted;
 use crate::words::clean;
 
 /// The longest name that is shown, in characters.
@@ -50,7 +51,7 @@ fn slowest_first(engine: &Snapshot) -> Vec<&ServiceStatus> {
     let mut services: Vec<&ServiceStatus> =
         engine.services.iter().filter(|service| !service.stand_in || service.ready_after_ms.is_some()).collect();
     // What is not ready yet is slower than all the others.
-    services.sort_by_key(|service| Reverse(service.ready_after_ms.unwrap_or(u64::MAX)));
+    sorted::sort_by_key(&mut services, |service| Reverse(service.ready_after_ms.unwrap_or(u64::MAX)));
     services
 }
 
@@ -103,7 +104,7 @@ impl<'a> Analysis<'a> {
             Some(Timed { task, begin, took: end - begin, waited, critical })
         };
         let mut tasks: Vec<Timed<'_>> = run.tasks.iter().filter_map(timed).collect();
-        tasks.sort_by_key(|timed| Reverse(timed.took));
+        sorted::sort_by_key(&mut tasks, |timed| Reverse(timed.took));
         Self { run, tasks, critical }
     }
 

@@ -25,7 +25,7 @@ use crate::note::Level;
 use crate::prepare::accounts::{self, Account};
 use crate::prepare::environment::is_proxy;
 use crate::prepare::home;
-use crate::{boot, cli, config, log, paths, sorted};
+use crate::{boot, cli, config, log, paths, plan, sorted};
 use bundle::Bundle;
 
 /// How often one who waits for another run looks how it stands.
@@ -54,7 +54,7 @@ fn hint(hint: Option<&str>) -> String {
 fn load(options: &cli::FirstRun, environment: &BTreeMap<String, String>) -> Option<Config> {
     let sources = config::Sources::from_environment(options.config.config.as_deref(), environment);
     match config::load(&sources, environment) {
-        Ok(loaded) => Some(loaded.config),
+        Ok(loaded) => Some(plan::with_gpu_off(loaded.config, environment)),
         Err(broken) => {
             for problem in broken.problems.iter().filter(|problem| problem.severity == Severity::Error) {
                 error!("{}", problem.one_line());

@@ -1,7 +1,6 @@
 //! Records of what is done: one file for each task, beside what it installed.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,9 +10,9 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Installed, Place, Task};
+use crate::digest::sha256;
 use crate::fetch::Failure;
 use crate::fetch::failure;
 use crate::prepare::write::{self, Attributes};
@@ -89,11 +88,7 @@ pub(super) fn key(task: &Task) -> String {
         "user": user,
         "environment": environment(task),
     });
-    let digest = Sha256::digest(in_order(identity).to_string());
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    sha256(in_order(identity).to_string().as_bytes())
 }
 
 /// The step's own variables. A record may be read by everyone, and a short password could be guessed from a hash: what

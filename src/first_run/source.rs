@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::config::first_run::Mirrors;
+use crate::digest::sha256;
 use crate::fetch::Client;
 use crate::secret;
 
@@ -104,9 +103,8 @@ fn bundled(url: &str) -> Option<PathBuf> {
         name.push_str("index");
     }
     if let Some(query) = query {
-        let hash: String = Sha256::digest(query).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         name.push('-');
-        name.push_str(&hash);
+        name.extend(sha256(query.as_bytes()).chars().take(16));
     }
     // Dots that lead out of the bundle become a name like any other.
     let parts = name.split('/').filter(|part| !part.is_empty());

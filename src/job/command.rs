@@ -46,17 +46,11 @@ pub fn job(options: &cli::Job) -> i32 {
         },
         JobCommand::Status(options) => views::status(folder, options),
         JobCommand::List(options) => views::list(folder, options),
-        JobCommand::Logs(options) => logs(folder, options),
+        JobCommand::Logs(options) => views::logs::logs(folder, options),
         JobCommand::Wait(options) => views::wait(folder, options),
         JobCommand::Stop(options) => views::stop(folder, options),
         JobCommand::Retry(options) => views::retry(place, options),
     }
-}
-
-// To be replaced by views::logs::logs(folder, options).
-fn logs(_folder: &super::Folder, _options: &cli::JobLogs) -> i32 {
-    complain("logs are not there yet");
-    1
 }
 
 /// What is to be run.

@@ -27,6 +27,7 @@ pub mod instance;
 pub mod log;
 pub mod name;
 pub mod place;
+pub mod progress;
 pub mod retention;
 pub mod runner;
 pub mod status;

@@ -5,7 +5,6 @@ mod follow;
 mod show;
 mod tail;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,10 +12,13 @@ use std::time::Duration;
 use crate::engine::snapshot::Snapshot;
 use crate::logger::{older, recent};
 use crate::words::{clean, nearest};
-use crate::{cli, paths, status};
+use crate::{cli, paths, sorted, status};
 
 use follow::Follower;
 use show::Printer;
+
+pub use show::harmless;
+pub use tail::open;
 
 /// How often it is looked for new lines.
 const LOOK: Duration = Duration::from_millis(200);
@@ -90,7 +92,7 @@ pub fn logs(options: &cli::Logs) -> i32 {
         eprintln!("devinit: no service has printed anything yet");
     }
     if many {
-        lines.sort_by_cached_key(|(_, line)| show::time(line).map(<[u8]>::to_vec));
+        sorted::sort_by_key(&mut lines, |(_, line)| show::time(line).map(<[u8]>::to_vec));
     }
     for (place, line) in &lines {
         printer.line(&place.service, line);
@@ -125,7 +127,7 @@ fn find(wanted: &[String], snapshot: Option<&Snapshot>, logs: &Path, runtime: &P
             let folders = [logs.to_owned(), runtime.join("log")];
             let files = folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
             let names = files.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".log")?.to_owned()));
-            names.collect::<BTreeSet<String>>().into_iter().collect()
+            sorted::set(names).into_iter().collect()
         }
     };
     let (mut places, mut problems) = (Vec::new(), Vec::new());

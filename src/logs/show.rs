@@ -71,7 +71,7 @@ pub fn time(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// A line that does nothing to a terminal but to colour itself.
-fn harmless(line: &str) -> String {
+pub fn harmless(line: &str) -> String {
     let line = line.strip_suffix('\r').unwrap_or(line);
     let mut text = String::with_capacity(line.len());
     let (mut rest, mut coloured) = (line, false);

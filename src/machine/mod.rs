@@ -1,6 +1,7 @@
 //! Facts about the machine: each is cheap, read-only, and taken from files only.
 //!
 //! No process is started: `nvidia-smi` can hang and Python takes its time, while a greeting has to be there at once.
+//! ([`gpu::smi`] alone does that, for who asks for it.)
 //! Every function takes the root folder, `/` in life and a made-up one in tests. Files may be missing, truncated or
 //! hostile (a volume, an image of somebody else): what cannot be read is left out, and what is read is bounded.
 
@@ -43,7 +44,7 @@ impl Machine {
         Self {
             hostname: os::hostname(root),
             os: Os::look(root),
-            gpu: Gpu::look(root, variable("CUDA_VERSION").as_deref()),
+            gpu: Gpu::look(root, variable),
             python: Python::look(root),
             resources: Resources::look(root),
         }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use super::read;
+use crate::sorted;
 
 /// The most that is read of each table, in bytes.
 const LIMIT: u64 = 1024 * 1024;
@@ -28,7 +29,7 @@ impl Listeners {
     #[must_use]
     pub fn look(root: &Path) -> Self {
         let mut all: Vec<SocketAddr> = listeners(root).collect();
-        all.sort();
+        sorted::sort(&mut all);
         all.dedup();
         Self(all)
     }

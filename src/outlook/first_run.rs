@@ -14,8 +14,8 @@ use serde::Serialize;
 use crate::engine::snapshot::{ServiceState, ServiceStatus, Snapshot};
 use crate::first_run::Progress;
 use crate::first_run::progress::{self, State, TaskProgress};
-use crate::paths;
 use crate::plan::FIRST_RUN;
+use crate::{paths, sorted};
 
 /// More users than these are not looked at.
 const USERS: usize = 16;
@@ -123,7 +123,7 @@ pub fn look(runtime: &Path, snapshot: Option<&Snapshot>) -> Vec<FirstRun> {
     let folders = fs::read_dir(runtime.join(paths::FIRST_RUNS)).into_iter().flatten().flatten();
     // Only devinit makes these, so their names can be trusted, unlike what is in them.
     let mut users: Vec<String> = folders.filter_map(|folder| folder.file_name().into_string().ok()).collect();
-    users.sort();
+    sorted::sort(&mut users);
     let own = snapshot.and_then(service).and_then(|service| service.pid);
     users.into_iter().take(USERS).filter_map(|user| look_at(runtime, user, own)).collect()
 }

@@ -263,7 +263,7 @@ pub(super) mod tests {
     use super::*;
     use crate::engine::spec::Kind;
     use crate::first_run::progress::State as TaskState;
-    use crate::machine::gpu::Cuda;
+    use crate::machine::gpu::{Cuda, Device, Driver};
     use crate::machine::resources::{Disk, Memory};
     use crate::machine::{Gpu, Os, Python, Resources};
     use crate::note::Note;
@@ -299,9 +299,8 @@ pub(super) mod tests {
             hostname: "gpu-box-7".to_owned(),
             os: Os { name: Some("Ubuntu 24.04.1 LTS".to_owned()), kernel: Some("6.8.0-45-generic".to_owned()) },
             gpu: Gpu {
-                driver: Some("550.54.14".to_owned()),
-                devices: 2,
-                names: vec!["NVIDIA H100 80GB HBM3".to_owned(); 2],
+                driver: Some(Driver { version: "550.54.14".to_owned(), open: false }),
+                devices: vec![Device { model: Some("NVIDIA H100 80GB HBM3".to_owned()), ..Device::default() }; 2],
                 image_cuda: Cuda::parse("12.9"),
                 ..Gpu::default()
             },

@@ -206,7 +206,7 @@ mod tests {
         let mut machine = machine();
         machine.hostname = text.to_owned();
         machine.os.name = Some(text.to_owned());
-        machine.gpu.names = vec![text.to_owned()];
+        machine.gpu.devices[0].model = Some(text.to_owned());
         machine.python.as_mut().unwrap().torch = Some(text.to_owned());
         let services = (0..count).map(|_| service(text, ServiceState::BackingOff, Some(text))).collect();
         let steps: Vec<(&str, State)> = (0..count).map(|_| (text, State::Running)).collect();

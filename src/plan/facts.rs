@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::machine::Gpu;
+use crate::machine::gpu::Known;
 use crate::paths;
 use crate::prepare::accounts::{self, Database};
 use crate::prepare::sshd;
@@ -40,6 +42,10 @@ pub struct Facts {
     pub no_new_privileges: bool,
     /// Whether /etc can be written to.
     pub etc_writable: bool,
+    /// GPUs and their driver.
+    pub gpu: Gpu,
+    /// What of them is looked for later.
+    pub known_gpus: Known,
 }
 
 impl Facts {
@@ -53,6 +59,7 @@ impl Facts {
     ) -> Self {
         let uid = users::get_effective_uid();
         let etc = Path::new("/etc");
+        let gpu = gpu(&environment);
         let writable = |path: &str| nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok();
         Self {
             root: uid == 0,
@@ -76,6 +83,8 @@ impl Facts {
                 .is_ok_and(|addresses| addresses.contains("00000000000000000000000000000001 ")),
             sudo: which::which_in("sudo", Some("/usr/bin:/usr/local/bin:/bin"), "/").is_ok(),
             etc_writable: writable("/etc"),
+            known_gpus: Known::of(&gpu, Path::new("/")),
+            gpu,
         }
     }
 
@@ -90,6 +99,11 @@ impl Facts {
     pub fn keys_folder(&self) -> Option<PathBuf> {
         if self.etc_writable { Some(PathBuf::from(paths::KEYS)) } else { Some(self.runtime.as_ref()?.join("keys")) }
     }
+}
+
+/// GPUs and their driver. `environment` is that of the container.
+pub(super) fn gpu(environment: &BTreeMap<String, String>) -> Gpu {
+    Gpu::look(Path::new("/"), &|name| environment.get(name).cloned())
 }
 
 /// A field of what the kernel says about this process.

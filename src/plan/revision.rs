@@ -1,18 +1,20 @@
 //! What a service depends on besides its spec, put into a few characters.
 
+use ring::digest::{Context, SHA256};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+
+use crate::digest::hex;
 
 /// A text that stays the same as long as all of these do. What they hold cannot be read from it.
 #[must_use]
 pub fn revision(parts: &[&[u8]]) -> String {
-    let mut hasher = Sha256::new();
+    let mut hasher = Context::new(&SHA256);
     for part in parts {
         // With its length in front: two parts are never another two that are parted elsewhere.
-        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(hasher.finish().as_ref()).chars().take(32).collect()
 }
 
 /// A section of the config as a part of a revision.

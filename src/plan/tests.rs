@@ -11,7 +11,7 @@ use crate::probe::{Http, Probe};
 /// To the container's output, as it is.
 const RAW: Log = Log { output: Some(Form::Raw), file: None };
 
-const PASSWD: &str =
+pub(super) const PASSWD: &str =
     "root:x:0:0::/root:/bin/sh\npeid:x:3100:1100::/home/peid:/bin/bash\nother:x:3200:3200::/o:/bin/sh\n";
 const TOOLS: &str = "/home/peid/.local/bin:/home/peid/.pixi/bin";
 /// What `as: root` brings: nobody but root can write there.
@@ -24,14 +24,14 @@ pub(crate) fn plan(config: &str, passwd: &str, runtime: &Path) -> Plan {
     resolve(&loaded(config), &facts, None)
 }
 
-fn facts(passwd: &str) -> Facts {
+pub(super) fn facts(passwd: &str) -> Facts {
     let database = Database { passwd: Some(passwd.as_bytes().to_vec()), ..Database::default() };
     let environment = BTreeMap::from([("PATH", "/usr/bin:/bin"), ("HTTPS_PROXY", "http://proxy")]);
     let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Facts { root: true, program: PathBuf::from("/devinit"), database, environment, ..Facts::default() }
 }
 
-fn loaded(config: &str) -> Loaded {
+pub(super) fn loaded(config: &str) -> Loaded {
     let config = config.strip_prefix('{').unwrap();
     written(&format!("{{version: 1, users: {{root: {{}}, peid: {{uid: 3100}}}}, {config}"))
 }
@@ -47,7 +47,7 @@ fn plan_of(config: &str) -> Plan {
     plan(config, PASSWD, Path::new("/run/devinit"))
 }
 
-fn find<'a>(plan: &'a Plan, name: &str) -> Option<&'a Service> {
+pub(super) fn find<'a>(plan: &'a Plan, name: &str) -> Option<&'a Service> {
     plan.spec.services.iter().find(|service| service.name == name)
 }
 

@@ -3,7 +3,6 @@
 //! Each part that fails leaves a note and the rest goes on: a box that somebody can log in to and mend is worth more
 //! than one that stopped at the first fault.
 
-use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown};
@@ -16,7 +15,7 @@ use super::{accounts, home, host_keys, keys, sshd};
 use crate::engine::spec::Spec;
 use crate::note::{Level, Note};
 use crate::plan::{Plan, SSHD, Ssh, User, revision};
-use crate::{paths, status};
+use crate::{paths, sorted, status};
 
 /// Where host keys go for one boot only, below the runtime folder.
 const HOST_KEYS_OF_THIS_BOOT: &str = "ssh";
@@ -34,6 +33,12 @@ pub enum Occasion {
 #[must_use]
 pub fn carry_out(mut plan: Plan, occasion: Occasion) -> Spec {
     let mut notes = std::mem::take(&mut plan.record.notes);
+    if occasion == Occasion::Reload
+        && let Some(boot) = plan.runtime.as_deref().and_then(status::record)
+    {
+        // What has gone since the boot is still missed.
+        plan.record.gpu = boot.gpu;
+    }
     write_accounts(&plan, &mut notes);
     write_keys(&plan, occasion, &mut notes);
     if let Some(ssh) = &mut plan.ssh {
@@ -122,7 +127,7 @@ fn write_keys(plan: &Plan, occasion: Occasion, notes: &mut Vec<Note>) {
         }
     }
     if plan.remove_stale_keys {
-        let known: BTreeSet<&str> = plan.users.iter().map(|user| user.account.name.as_str()).collect();
+        let known = sorted::set(plan.users.iter().map(|user| user.account.name.as_str()));
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_none_or(|name| !known.contains(name)) {
                 let _ = fs::remove_file(entry.path());

@@ -9,6 +9,7 @@ use nix::libc;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
 use super::{check, own};
+use crate::sorted;
 
 /// Sends a number over a socket, and an open file with it (`SCM_RIGHTS`).
 ///
@@ -55,7 +56,7 @@ pub fn accept(listener: &OwnedFd) -> io::Result<OwnedFd> {
 /// Closes every descriptor of this process but the first three and these.
 pub fn close_all_but(kept: &[RawFd]) {
     let mut kept: Vec<RawFd> = kept.iter().copied().filter(|fd| *fd > 2).collect();
-    kept.sort_unstable();
+    sorted::sort(&mut kept);
     let mut first = 3;
     for fd in kept {
         close_range(first, fd.saturating_sub(1));

@@ -14,8 +14,10 @@ mod support;
 
 mod app;
 mod degraded;
+mod entrypoints;
 mod exit_codes;
 mod first_run;
+mod gpu;
 mod greeting;
 mod health;
 mod hostile;

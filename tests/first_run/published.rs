@@ -3,9 +3,9 @@
 
 use std::io::Write;
 
+pub use devinit::digest::sha256;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
 
 use super::server::Server;
 
@@ -53,11 +53,6 @@ put "$MAMBA_ROOT_PREFIX/envs/$2/bin/rg"; put "$MAMBA_ROOT_PREFIX/envs/$2/conda-m
 /// The processor, as releases name it.
 const UNAME: &str = if cfg!(target_arch = "aarch64") { "aarch64" } else { "x86_64" };
 const NODE_ARCH: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
-
-/// The SHA-256 in hexadecimal digits.
-pub fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Bytes that no compression makes anything of.
 pub fn noise(length: usize) -> Vec<u8> {

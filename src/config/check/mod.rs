@@ -1,6 +1,8 @@
 //! What types cannot say: names, ranges, paths, and what goes together.
 
+mod entrypoints;
 mod first_run;
+mod gpu;
 mod jobs;
 mod processes;
 mod ssh;
@@ -19,6 +21,7 @@ use super::expand::is_variable_name;
 use super::model::{Command, Config};
 use super::node::{Node, Step, Value};
 use super::problem::Finding;
+use crate::sorted;
 use users::Name;
 
 /// `(uid_t) -1`, which means "leave it as it is" to the kernel.
@@ -39,9 +42,11 @@ pub(super) fn check(config: &Config, tree: &Node, whole: bool, findings: &mut Ve
     if let Some(app) = &config.app {
         check.app(app);
     }
+    check.entrypoints();
     check.proxy();
     check.first_run();
     check.jobs(&config.jobs);
+    check.gpu();
     check.shutdown();
 }
 
@@ -223,7 +228,7 @@ fn host_of<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
 
 /// Those who wait for each other, by name and in the order of waiting; the first one stands at the end again.
 fn circles<'a>(names: &[&'a str], waits: impl Iterator<Item = &'a [String]>) -> Vec<Vec<&'a str>> {
-    let numbers: BTreeMap<&str, usize> = names.iter().enumerate().map(|(number, name)| (*name, number)).collect();
+    let numbers: BTreeMap<&str, usize> = sorted::map(names.iter().enumerate().map(|(number, name)| (*name, number)));
     let whom = |waits: &[String]| waits.iter().filter_map(|name| numbers.get(name.as_str()).copied()).collect();
     let waits: Vec<Vec<usize>> = waits.map(whom).collect();
     let named = |cycle: Vec<usize>| {

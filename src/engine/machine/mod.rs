@@ -108,6 +108,17 @@ impl Machine {
         }
     }
 
+    /// Whether there is a main command, as far as is known.
+    #[must_use]
+    pub fn command_mode(&self) -> bool {
+        self.command_mode
+    }
+
+    /// Takes in whether there is a main command, which only the config may say.
+    pub fn set_command_mode(&mut self, command_mode: bool) {
+        self.command_mode = command_mode;
+    }
+
     /// Takes in an event and says what is to be done, in this order.
     ///
     /// The answers to the actions have to come in the order in which the actions were given out.

@@ -30,6 +30,7 @@ use super::snapshot::Reload;
 use super::spawn::Launcher;
 use super::spec::{Kind, Spec};
 use super::{processes, terminal};
+use crate::log;
 use crate::sys::{self, Change, Pid};
 
 /// How many exits are handled before other events get their turn.
@@ -134,7 +135,7 @@ pub fn run<'a>(start: Start<'a>, command_mode: bool, runtime: Option<&'a Path>) 
         server.inspect_err(|error| warn!("no control socket in {}: {error}", folder.display())).ok()
     });
     let code = engine.run();
-    if command_mode && engine.launcher.terminal {
+    if engine.machine.command_mode() && engine.launcher.terminal {
         terminal::take_back();
     }
     // Its file has to go; all else goes with the process, faster than it could be taken apart.
@@ -167,6 +168,13 @@ impl Engine<'_> {
     /// Has the machine take in what happened, and does what it wants, until nothing is left.
     fn drain(&mut self) {
         while let Some(event) = self.events.pop_front() {
+            if let Event::Begin(spec) = &event {
+                let main = spec.services.iter().any(|service| service.foreground);
+                self.machine.set_command_mode(main);
+                if main {
+                    log::quieten();
+                }
+            }
             if let Event::Begin(spec) | Event::Reload(spec) = &event {
                 let now = Instant::now();
                 self.launcher.make_room(spec.services.len());

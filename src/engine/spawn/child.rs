@@ -45,6 +45,7 @@ impl Becoming<'_> {
                 // blocked: SIGTTOU would stop us here otherwise. No terminal of ours to give is no error.
                 let _ = unistd::tcsetpgrp(io::stdin(), unistd::getpid());
             }
+            self.hand_over_terminal();
         } else {
             let _ = unistd::setsid();
             sys::duplicate_onto(self.null, 0).map_err(Stage::Input.failed())?;
@@ -65,6 +66,20 @@ impl Becoming<'_> {
         self.signals.give_back();
         let error = sys::execute(program);
         Err(Stage::Execute.failed_at(obstacle(self.command))(error))
+    }
+
+    /// Makes the terminal, or the pipes that stand for it, the user's, as login does: who opens /dev/stdout or the terminal's
+    /// device anew (tmux, gpg's pinentry) is looked at as anyone is who opens a file.
+    fn hand_over_terminal(&self) {
+        let Some(identity) = &self.service.identity else { return };
+        let owner = unistd::Uid::from_raw(identity.uid);
+        for end in [io::stdin().as_fd(), io::stdout().as_fd(), io::stderr().as_fd()] {
+            let pipe = nix::sys::stat::fstat(end).is_ok_and(|found| found.st_mode & libc::S_IFMT == libc::S_IFIFO);
+            if pipe || unistd::isatty(end).unwrap_or(false) {
+                // In a user namespace it may be nobody's that is known there: then it is used as it is.
+                let _ = unistd::fchown(end, Some(owner), None);
+            }
+        }
     }
 
     fn hand_over_descriptors(&self, report: &mut OwnedFd) -> Result<(), Failure> {

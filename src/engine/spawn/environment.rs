@@ -24,7 +24,7 @@ pub(super) const WATCHDOG_PID: &str = "WATCHDOG_PID";
 pub(super) const LARGEST_FILE: u64 = 1 << 20;
 
 /// Variables by their names.
-pub(super) type Variables<'a> = BTreeMap<&'a [u8], &'a [u8]>;
+pub type Variables<'a> = BTreeMap<&'a [u8], &'a [u8]>;
 
 /// A name and its value.
 pub(super) type Pair<'a> = (&'a [u8], &'a [u8]);

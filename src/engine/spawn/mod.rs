@@ -18,7 +18,7 @@ use nix::fcntl::OFlag;
 use nix::libc;
 use nix::unistd::{self, Pid as NixPid};
 
-use self::environment::Variables;
+pub use self::environment::Variables;
 use self::failure::Failures;
 use super::machine::End;
 use super::spec::Service;
@@ -194,7 +194,11 @@ fn lead_group(pid: Pid) {
     let _ = unistd::setpgid(pid, pid);
 }
 
-fn program(command: &[String], variables: &Variables<'_>) -> io::Result<Program> {
+/// A program to execute, looked up in the variables' PATH.
+///
+/// # Errors
+/// A NUL in the command or the environment.
+pub fn program(command: &[String], variables: &Variables<'_>) -> io::Result<Program> {
     let string = |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
     let name = command.first().map_or("", String::as_str);
     let path = variables.get(&b"PATH"[..]).copied().unwrap_or(DEFAULT_PATH.as_bytes());

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SigningKey;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::super::Failure;
@@ -28,8 +30,21 @@ pub(super) fn config(files: &[PathBuf]) -> Result<TlsConfig, Failure> {
     let roots = roots.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::from(roots))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .unversioned_rustls_crypto_provider(Arc::new(CryptoProvider {
+            key_provider: &NoKeys,
+            ..ring::default_provider()
+        }))
         .build())
+}
+
+/// Nobody asks devinit for a certificate of its own: what reads private keys, and signs with them, is left out.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("there are no keys for clients".to_owned()))
+    }
 }
 
 /// Mozilla's certificates in DER, one after the other, compressed by build.rs.

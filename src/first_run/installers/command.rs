@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::libc;
-use sha2::{Digest, Sha256};
 
+use crate::digest::sha256;
 use crate::fetch::{self, Failure};
 use crate::first_run::{Job, Place};
 
@@ -67,8 +67,7 @@ pub fn content(path: &Path) -> Option<Vec<u8>> {
 /// The SHA-256 of what is in a file, for a task's key: none for what cannot be read, or not yet.
 #[must_use]
 pub fn digest(path: &Path) -> Option<String> {
-    let hash = Sha256::digest(content(path)?);
-    Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    content(path).map(|content| sha256(&content))
 }
 
 /// A command as people would type it, without the credentials of URLs in it.

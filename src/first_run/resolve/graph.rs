@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Draft;
 use crate::config::cycles;
 use crate::config::first_run::Step;
+use crate::sorted;
 
 /// For each task the indexes of those that it needs, in order and each once.
 ///
@@ -23,7 +24,7 @@ pub(super) fn needs(steps: &[Step], drafts: &[Draft<'_>]) -> Result<Vec<Vec<usiz
             steps.implied(draft).into_iter().filter(|other| !leads(&needs, *other, task)).collect();
         if let Some(needs) = needs.get_mut(task) {
             needs.extend(implied);
-            needs.sort_unstable();
+            sorted::sort(needs);
             needs.dedup();
         }
     }

@@ -11,6 +11,7 @@ use crate::fetch::client::base64;
 use crate::note::Note;
 use crate::prepare::environment::is_proxy;
 use crate::secret::{self, decoded};
+use crate::sorted;
 
 /// Shorter ones are left to the texts around them: without each `a`, no log could be read.
 const SHORTEST: usize = 4;
@@ -39,7 +40,7 @@ pub(super) fn all(config: &Config, proxies: &Proxies, tasks: &[Task]) -> Vec<Str
     of_texts(&serde_json::to_value(&config.first_run.steps).unwrap_or_default(), &mut secrets);
     tasks.iter().for_each(|task| of_variables(&task.environment, &mut secrets));
     secrets.retain(|secret| secret.len() >= SHORTEST);
-    secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    sorted::sort_by(&mut secrets, |a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     secrets.dedup();
     secrets
 }

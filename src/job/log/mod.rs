@@ -19,3 +19,7 @@
 //! - `base64`: the very bytes, where they are not UTF-8; each wrong piece is U+FFFD in `text`.
 //! - `missing`: lines that could not be written, when there was room again.
 //! - `current`: what is on the line that has not ended yet.
+
+pub mod entry;
+
+pub use entry::Entry;

@@ -70,12 +70,8 @@ fn ready_json(by: &By, service: &Service) -> Value {
     })
 }
 
-/// A text with `${NAME}` again where the config had it, if that variable is a secret by its name.
 fn without_secrets(text: &str, service: &Service) -> String {
-    let secret = |name: &str| secret::is_by_name(name) || name.to_ascii_uppercase().contains("PROXY");
-    // One of a few characters is no secret, and would be found everywhere.
-    let secrets = service.environment.iter().filter(|(name, value)| value.len() >= 4 && secret(name));
-    secrets.fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("${{{name}}}")))
+    secret::without_values(text, &service.environment)
 }
 
 /// What of the settings is set, as the config has it.

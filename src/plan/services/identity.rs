@@ -16,14 +16,20 @@ impl Ground<'_> {
     /// Makes a service run as its user, with that user's HOME, and with its own variables over all others. Nothing is
     /// started as the wrong user or with the wrong groups: where the right ones cannot be had, there is a note and no
     /// service.
-    pub(super) fn as_user(
+    pub(super) fn as_user(&self, service: Service, process: &Process<'_>, notes: &mut Vec<Note>) -> Option<Service> {
+        let name = service.name.clone();
+        let service = self.run_as(service, process, notes);
+        service.map_err(|why| notes.push(Note::error(format!("{name} is not started: {why}")))).ok()
+    }
+
+    /// The same; where it cannot be done, why.
+    pub(super) fn run_as(
         &self,
         mut service: Service,
         process: &Process<'_>,
         notes: &mut Vec<Note>,
-    ) -> Option<Service> {
-        let found = self.who(process).map_err(|why| format!("{} is not started: {why}", service.name));
-        let (identity, of_user) = found.map_err(|why| notes.push(Note::error(why))).ok()?;
+    ) -> Result<Service, String> {
+        let (identity, of_user) = self.who(process)?;
         let uid = identity.as_ref().map_or(self.facts.uid, |identity| identity.uid);
         service.environment = self.with_tools(uid);
         service.environment.extend(of_user.into_iter().flatten());
@@ -33,7 +39,7 @@ impl Ground<'_> {
             notes.push(Note::warning(text));
         }
         service.identity = identity.filter(|_| self.facts.root);
-        Some(service)
+        Ok(service)
     }
 
     /// As whom a process runs, if not as devinit itself does.

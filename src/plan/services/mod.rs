@@ -1,6 +1,8 @@
 //! The processes of the plan: what runs, as whom, in which order, with which probe.
 
+mod arguments;
 mod configured;
+mod entrypoint;
 mod identity;
 mod log;
 
@@ -18,6 +20,8 @@ use crate::note::Note;
 use crate::paths;
 use crate::prepare::accounts::Database;
 use crate::probe::Probe;
+
+pub use entrypoint::{DEFAULT, Main, Obstacle, VARIABLES, asked_for, choose, has_app};
 
 /// The name of the service that the app, or the main command, is.
 pub const APP: &str = "app";
@@ -97,11 +101,18 @@ pub struct Ground<'a> {
     pub tools: &'a Tools,
     /// Whether only what lets someone in is started.
     pub rescue: bool,
+    /// What the main command is.
+    pub main: Main<'a>,
 }
 
 impl Ground<'_> {
-    /// All processes, in the order of the plan.
-    pub fn services(&self, ssh: Option<&Ssh>, fetch_keys: Option<String>, notes: &mut Vec<Note>) -> Vec<Service> {
+    /// All processes, in the order of the plan; and what keeps the main command from being one of them.
+    pub fn services(
+        &self,
+        ssh: Option<&Ssh>,
+        fetch_keys: Option<String>,
+        notes: &mut Vec<Note>,
+    ) -> (Vec<Service>, Option<Obstacle>) {
         let mut all = Vec::new();
         all.extend(ssh.map(|ssh| self.sshd(ssh)));
         if let Some(local_keys) = fetch_keys {
@@ -122,26 +133,29 @@ impl Ground<'_> {
             _ => settled,
         };
         all.extend(first_run);
-        match main_command(&self.facts.main, &self.own_environment(), self.config.base_entrypoint) {
-            Some(main) => all.push(Service { settled, settings: self.settings(), ..main }),
-            None if !self.rescue => {
-                all.extend(self.app(notes).map(|app| Service { settled, ..app }));
-                all.extend(self.page());
-            }
-            None => {}
+        let (main, obstacle) = self.main().map_or_else(|obstacle| (None, Some(obstacle)), |main| (main, None));
+        if let Some(main) = main {
+            all.push(Service { settled, ..main });
+        } else if !self.main.is_some() && !self.rescue {
+            all.extend(self.app(notes).map(|app| Service { settled, ..app }));
+            all.extend(self.page());
         }
-        if self.config.greeting.enabled && self.facts.main.is_empty() {
+        if self.config.greeting.enabled && !self.main.is_some() {
             let settled = ssh.map(|_| SSHD.to_owned()).into_iter().collect();
             all.push(Service { settled, boot_only: true, ..self.own("greeting", &["greet", "--boot"]) });
         }
-        all
+        (all, obstacle)
     }
 
     /// A run of this very program.
     fn own(&self, name: &str, arguments: &[&str]) -> Service {
+        service(name, Kind::Oneshot, self.program(arguments), self.environment)
+    }
+
+    /// This very program with these arguments.
+    fn program(&self, arguments: &[&str]) -> Vec<String> {
         let program = self.facts.program.to_string_lossy().into_owned();
-        let command = std::iter::once(program).chain(arguments.iter().map(ToString::to_string)).collect();
-        service(name, Kind::Oneshot, command, self.environment)
+        std::iter::once(program).chain(arguments.iter().map(ToString::to_string)).collect()
     }
 
     /// It makes the plan again, so it sees what the boot saw: the variables that hold keys, and the same config.
@@ -158,7 +172,7 @@ impl Ground<'_> {
         if self.rescue || wanted.steps.is_empty() {
             return None;
         }
-        if !self.facts.main.is_empty() && !wanted.blocks_app {
+        if self.main.is_some() && !wanted.blocks_app {
             // A container for one command should not begin to download.
             notes.push(Note::info(
                 "the first run is left out beside a main command: begin it with `devinit first-run`, or set \
@@ -190,7 +204,6 @@ impl Ground<'_> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let command = ["-D", "-e", "-f"].map(str::to_owned);
         let command = std::iter::once(text(&ssh.program)).chain(command).chain([text(&ssh.config)]).collect();
-        // Beside a main command it would write into the output of that.
         let file = ssh.log.as_ref().map(|path| LogFile { path: path.clone(), ..log::usual_file(SSHD) });
         let log = file.map_or(log::RAW, |file| Log { output: None, file: Some(file) });
         let path = self.environment.get("PATH").map(|path| ("PATH".to_owned(), path.clone()));

@@ -10,12 +10,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use ssh_key::rand_core::OsRng;
-use ssh_key::{Algorithm, LineEnding, PrivateKey};
-
+use super::keys::ed25519;
 use super::keys::wire::{decode_base64, encode_base64, fingerprint, key_type};
 use super::write::{self, Attributes};
 use crate::note::Note;
+use crate::sorted;
 use private_key::HostKey;
 
 /// The name of the key that devinit makes.
@@ -191,7 +190,7 @@ fn key_files(folder: &Path) -> Vec<PathBuf> {
             name.starts_with("ssh_host_") && name.ends_with("_key") && plain
         })
         .collect();
-    files.sort();
+    sorted::sort(&mut files);
     files
 }
 
@@ -244,10 +243,8 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 fn write_new_key(folder: &Path) -> io::Result<()> {
-    let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(io::Error::other)?;
-    key.set_comment(comment());
-    let text = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
-    write(&folder.join(OWN), text.as_bytes(), 0o600)
+    let key = ed25519::make(&comment())?;
+    write(&folder.join(OWN), key.private.as_bytes(), 0o600)
 }
 
 fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {

@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
-use ssh_key::PrivateKey;
 
+use crate::prepare::keys::ed25519;
 use crate::prepare::keys::wire::{Reader, decode_base64, key_type};
 
 /// No host key is larger than this, in bytes: RSA with 16384 bits takes 13 KiB.
@@ -61,7 +61,7 @@ fn inspect(content: &[u8]) -> Result<Option<Vec<u8>>, String> {
         return Err("it is cut short".into());
     };
     match label {
-        "OPENSSH PRIVATE KEY" => inspect_openssh(text, body).map(Some),
+        "OPENSSH PRIVATE KEY" => inspect_openssh(body).map(Some),
         "ENCRYPTED PRIVATE KEY" => Err(ENCRYPTED.into()),
         _ if body.contains("Proc-Type: 4,ENCRYPTED") => Err(ENCRYPTED.into()),
         "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "PRIVATE KEY" => Ok(None),
@@ -72,7 +72,7 @@ fn inspect(content: &[u8]) -> Result<Option<Vec<u8>>, String> {
 const ENCRYPTED: &str = "it is protected by a passphrase, which nobody can type here (`ssh-keygen -p` takes it away)";
 
 /// OpenSSH's own format spells the public key out before the private one.
-fn inspect_openssh(text: &str, body: &str) -> Result<Vec<u8>, String> {
+fn inspect_openssh(body: &str) -> Result<Vec<u8>, String> {
     let base64: String = body.split_whitespace().collect();
     let blob = decode_base64(&base64).ok_or("it is not whole base64")?;
     let mut reader = Reader(blob.strip_prefix(b"openssh-key-v1\0").ok_or("it is not an OpenSSH key")?);
@@ -92,7 +92,7 @@ fn inspect_openssh(text: &str, body: &str) -> Result<Vec<u8>, String> {
         return Err("its private part is damaged".into());
     }
     // Of the kind that devinit makes itself, the two halves are known to belong together.
-    if kind == "ssh-ed25519" && PrivateKey::from_openssh(format!("{text}\n")).is_err() {
+    if kind == ed25519::TYPE && !ed25519::belongs(secret, public) {
         return Err("its private part is damaged".into());
     }
     if kind == "ssh-dss" {

@@ -11,6 +11,7 @@ use nix::fcntl::OFlag;
 use super::{Key, MAX_KEYS, MAX_TEXT, parse};
 use crate::config::model::{KeyPlace, KeySource};
 use crate::note::Note;
+use crate::sorted;
 
 /// The most files of one folder that are read.
 const MAX_FILES: usize = 1000;
@@ -127,7 +128,7 @@ impl Collected {
             .filter_map(|entry| Some(entry.ok()?.file_name()))
             .filter(|name| !name.to_string_lossy().starts_with('.'))
             .collect();
-        names.sort();
+        sorted::sort(&mut names);
         if names.len() > MAX_FILES {
             self.notes.push(Note::warning(format!(
                 "{} has more than {MAX_FILES} files: the rest was not read",

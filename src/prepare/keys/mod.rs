@@ -1,6 +1,7 @@
 //! Authorized keys: from whatever people put into variables, files and secrets to lines that sshd understands.
 
 mod collect;
+pub(crate) mod ed25519;
 mod line;
 mod split;
 pub(crate) mod wire;

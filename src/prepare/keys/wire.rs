@@ -1,10 +1,9 @@
 //! The binary shape of SSH keys: base64, length-prefixed strings, fingerprints.
 //!
-//! The ssh-key crate has no ecdsa here (it would bring a whole elliptic curve along) and refuses types that it does
-//! not know. sshd is the one who has to understand a key; what is checked here is that nothing of it got lost.
+//! sshd is the one who has to understand a key; what is checked here is that nothing of it got lost. So types that are
+//! not known are none the worse for it.
 
-use ssh_key::Fingerprint;
-use ssh_key::sha2::{Digest, Sha256};
+use ring::digest;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -42,7 +41,13 @@ pub(crate) fn encode_base64(bytes: &[u8]) -> String {
 
 /// `SHA256:…` of a public key's binary form, as ssh-keygen prints it.
 pub(crate) fn fingerprint(blob: &[u8]) -> String {
-    Fingerprint::Sha256(Sha256::digest(blob).into()).to_string()
+    format!("SHA256:{}", encode_base64(digest::digest(&digest::SHA256, blob).as_ref()).trim_end_matches('='))
+}
+
+/// Adds a field of RFC 4251: its length, and it. They are shorter than 4 GiB.
+pub(super) fn string(to: &mut Vec<u8>, field: &[u8]) {
+    to.extend((field.len() as u32).to_be_bytes());
+    to.extend(field);
 }
 
 /// Reads the fields of RFC 4251 one after the other; `None` means that the data ends too early.

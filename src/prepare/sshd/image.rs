@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::note::Note;
 use crate::prepare::environment::matches_glob;
+use crate::sorted;
 
 /// sshd's own limit for files that include each other.
 const MAX_DEPTH: usize = 16;
@@ -107,7 +108,7 @@ fn files(pattern: &str, folder: &Path) -> Vec<PathBuf> {
         })
         .map(|entry| entry.path())
         .collect();
-    files.sort();
+    sorted::sort(&mut files);
     files
 }
 

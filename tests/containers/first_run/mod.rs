@@ -13,10 +13,10 @@ mod trouble;
 use std::fmt::Write;
 use std::time::Duration;
 
+use devinit::digest::sha256;
 use devinit::first_run::Progress;
 use devinit::first_run::progress::{State, TaskProgress};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::support::{Builder, Container, FIRST_RUN, Mirror, Output, seconds, wait_for};
 
@@ -142,11 +142,6 @@ fn noise(length: usize) -> Vec<u8> {
         state.to_le_bytes()[1]
     };
     std::iter::repeat_with(next).take(length).collect()
-}
-
-/// SHA-256 in hexadecimal digits.
-fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The SHA-256 of a file inside; empty if it is not there.

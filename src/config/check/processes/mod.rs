@@ -18,6 +18,12 @@ const DOCKER_STOP: Duration = Duration::from_secs(10);
 /// Names that devinit gives to processes itself.
 const RESERVED: [&str; 7] = ["app", "fetch-keys", "first-run", "greeting", "main", "page", "sshd"];
 
+/// Whether this can name a service: a log file, and a word of a command line.
+pub(super) fn is_service_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (1..=64).contains(&name.len()) && !name.starts_with(['-', '.']) && name.bytes().all(fits)
+}
+
 impl Check<'_> {
     pub(super) fn hooks(&mut self, hooks: &Hooks) {
         let place = Place::of(&["hooks"]);
@@ -33,12 +39,11 @@ impl Check<'_> {
         let services = Place::of(&["services"]);
         for (name, service) in &self.config.services {
             let place = services.key(name);
-            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             let hook = name.strip_prefix("on-boot-").is_some_and(|number| number.parse::<u32>().is_ok());
             if RESERVED.contains(&name.as_str()) || hook {
                 self.misnamed(&place, "devinit itself has something of this name")
                     .hint(format!("{} and `on-boot-1`, `on-boot-2` … are taken", quoted_list(&RESERVED)));
-            } else if name.is_empty() || name.len() > 64 || name.starts_with(['-', '.']) || !name.bytes().all(fits) {
+            } else if !is_service_name(name) {
                 self.misnamed(&place, "not a name for a service: up to 64 letters, digits, `-`, `_` and `.`");
             }
             if service.command.is_none() && self.is_complete(&place) {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::sorted;
+
 /// The packages that dpkg knows.
 #[derive(Debug, Default)]
 pub(super) struct Packages {
@@ -60,7 +62,7 @@ impl Packages {
             names.extend(packages.iter().map(|package| format!("{name}:{}", package.architecture)));
             names
         };
-        self.installed.iter().flat_map(with_architectures).collect()
+        sorted::set(self.installed.iter().flat_map(with_architectures))
     }
 
     /// Whether what is asked for is installed.

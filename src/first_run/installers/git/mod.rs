@@ -11,12 +11,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use self::reference::Reference;
 use self::remote::Remote;
 use super::command::{expand, home, require, shown};
 use crate::config::first_run::Git as Config;
+use crate::digest::sha256;
 use crate::fetch::{self, Failure, failure};
 use crate::first_run::job::Run;
 use crate::first_run::task::Part;
@@ -255,7 +255,7 @@ impl Repository {
 
     fn bundle_name(&self) -> String {
         let what = format!("{}\n{}", self.remote.url, self.reference.as_deref().unwrap_or_default());
-        let hash: String = Sha256::digest(what).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let hash: String = sha256(what.as_bytes()).chars().take(8).collect();
         format!("{}-{hash}.bundle", self.remote.slug())
     }
 }

@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, write::GzEncoder};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::config::first_run::{Mirrors, Step};
+pub(super) use crate::digest::sha256;
 use crate::fetch::Failure;
 use crate::first_run::installers::parts;
 use crate::first_run::job::Report;
@@ -149,10 +149,6 @@ impl World {
 pub(super) fn write(path: &Path, content: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
-}
-
-pub(super) fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A .tar.gz of these files; what begins with `->` is a symlink.

@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use devinit::digest::hex;
+use ring::digest::{Context, SHA256};
 
 use super::{Fault, PATIENCE, Request, Shared};
 use crate::support::seconds;
@@ -167,12 +168,11 @@ fn range(request: &Request, tag: &str) -> Option<usize> {
 /// Strong, as a static server has it: of the first and last parts and the length, for large files are asked for often.
 fn etag(file: &[u8]) -> String {
     let part = file.len().min(64 << 10);
-    let mut digest = Sha256::new();
+    let mut digest = Context::new(&SHA256);
     digest.update(&file[..part]);
     digest.update(&file[file.len() - part..]);
-    digest.update(file.len().to_le_bytes());
-    let hex: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    digest.update(&file.len().to_le_bytes());
+    format!("\"{:.16}\"", hex(digest.finish().as_ref()))
 }
 
 fn kind(path: &str) -> Cow<'static, str> {
