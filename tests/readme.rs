@@ -11,7 +11,7 @@ use devinit::config::{self, Sources};
 use serde_json::Value;
 
 /// The documents with commands and configs in them.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/commands.md",
@@ -19,6 +19,7 @@ const DOCUMENTS: [&str; 8] = [
     "docs/entrypoints.md",
     "docs/first-run.md",
     "docs/gpu.md",
+    "docs/jobs.md",
     "docs/pid1.md",
     "docs/services.md",
 ];

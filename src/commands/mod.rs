@@ -36,7 +36,7 @@ pub fn print(text: &str) -> i32 {
 }
 
 /// Says on standard error what is wrong.
-fn complain(what: &str) {
+pub fn complain(what: &str) {
     // Unlike `eprintln!` this does not panic where standard error is gone, too.
     let _ = writeln!(std::io::stderr(), "devinit: {what}");
 }

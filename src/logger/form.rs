@@ -103,19 +103,24 @@ fn escaped(out: &mut Vec<u8>, mut bytes: &[u8]) {
 
 /// How many bytes there are before the first that has to be escaped: eight at a time.
 fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
     let (words, _) = bytes.as_chunks::<8>();
-    let special = |word: &[u8; 8]| {
-        let word = u64::from_ne_bytes(*word);
-        // A byte below N borrows from above where its own highest bit was not set.
-        let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
-        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-        (below(word, 0x20) | is(b'"') | is(b'\\')) & (ONES << 7) != 0
-    };
-    let sure = words.iter().position(special).unwrap_or(words.len()) * 8;
+    let sure = words.iter().position(|word| special(*word) != 0).unwrap_or(words.len()) * 8;
     let rest = bytes.get(sure..).unwrap_or_default();
     let more = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
     sure + more.unwrap_or(rest.len())
+}
+
+/// The highest bit of each byte that has to be escaped in JSON, the first byte being the lowest. Those above the lowest one
+/// that is set may be wrong.
+#[inline(always)]
+#[must_use]
+pub fn special(word: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let word = u64::from_le_bytes(word);
+    // A byte below N borrows from above where its own highest bit was not set.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & (ONES << 7)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub mod clock;
 mod file;
 mod folder;
 mod form;
-mod output;
+pub mod output;
 mod recent;
 mod splitter;
 #[cfg(test)]
@@ -27,7 +27,7 @@ use crate::sys;
 
 pub use clock::TIME;
 pub use file::older;
-pub use form::JSON_BEGIN;
+pub use form::{JSON_BEGIN, special};
 
 /// The signal that asks a logger to end as soon as what it has read is written. Not SIGTERM, which every process of the
 /// container gets at its end, when the logger has to hear the others out.

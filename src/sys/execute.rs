@@ -15,6 +15,28 @@ pub struct Program {
     pub environment: Vec<CString>,
 }
 
+impl Program {
+    /// The program that the first of these words names, looked up in the folders of `path` if it has no slash.
+    ///
+    /// # Errors
+    /// EINVAL: a word has a NUL in it.
+    pub fn new(words: &[&[u8]], environment: Vec<CString>, path: &[u8]) -> io::Result<Self> {
+        let string = |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
+        let name = words.first().copied().unwrap_or_default();
+        let mut candidates = Vec::new();
+        if name.contains(&b'/') {
+            candidates.push(string(name)?);
+        } else if !name.is_empty() {
+            for folder in path.split(|byte| *byte == b':') {
+                let folder = if folder.is_empty() { b"." } else { folder };
+                candidates.push(string(&[folder, b"/", name].concat())?);
+            }
+        }
+        let arguments = words.iter().map(|word| string(word)).collect::<io::Result<_>>()?;
+        Ok(Self { candidates, arguments, environment })
+    }
+}
+
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
 }

@@ -33,8 +33,12 @@ entrypoints:
 /// What nobody should have to quote.
 const STRANGE: [&str; 11] = ["a b", "it's", "\"", "*", "$HOME", "$(id)", "", "two\nlines", "-n", "\\", "; id # ä"];
 
+/// Without one there is a warning about that.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN0mZmKwFwVqPpcuHJlOMC2qCWy0TtOyYjYLkWM0p0bi nobody";
+
 fn chosen(name: &str) -> Builder {
-    Container::image(BASE).config(&CONFIG.replace("${", "$${")).env("DEVINIT_ENTRYPOINT", name)
+    let config = CONFIG.replace("${", "$${");
+    Container::image(BASE).config(&config).env("PUBLIC_KEY", KEY).env("DEVINIT_ENTRYPOINT", name)
 }
 
 /// As Python prints a list of texts.
@@ -72,7 +76,8 @@ fn the_launcher_s_variable_chooses_too_and_arguments_alone_are_the_command() {
 #[test]
 fn default_is_taken_without_arguments_and_without_an_app() {
     let config = "entrypoints: {default: {command: [echo, taken]}, other: {command: [echo, other]}}\n";
-    let with = |further: &str| Container::image(BASE).config(&format!("version: 1\n{config}{further}"));
+    let config = |further: &str| format!("version: 1\n{config}{further}");
+    let with = |further: &str| Container::image(BASE).config(&config(further)).env("PUBLIC_KEY", KEY);
     let output = with("").output();
     assert_eq!((output.stdout.as_str(), output.stderr.as_str(), output.code), ("taken\n", "", 0));
     let app = "app: {command: [sh, -c, 'echo the app; exit 5'], restart: never}\n";
@@ -204,11 +209,11 @@ fn ctrl_c_ends_the_command_and_a_login_shell_follows() {
 #[test]
 fn a_command_that_failed_or_is_not_there_is_followed_by_the_shell_too() {
     let ends = |name: &str, words: &[&str]| {
-        let (_container, mut terminal) = chosen(name).terminal();
+        let (container, mut terminal) = chosen(name).terminal();
         words.iter().for_each(|words| terminal.expect(words));
-        terminal
+        (container, terminal)
     };
-    let leave = |mut terminal: Terminal| {
+    let leave = |(_container, mut terminal): (Container, Terminal)| {
         terminal.ask_until("echo rea''dy\n", "ready");
         terminal.send("exit 6\n");
         assert_eq!(terminal.wait(), Some(6));
@@ -216,7 +221,7 @@ fn a_command_that_failed_or_is_not_there_is_followed_by_the_shell_too() {
     leave(ends("quick", &["quick ended with exit code 9 after 0s"]));
     leave(ends("gone", &["/no/such/program cannot be executed", "gone ended with exit code 127"]));
     // What is typed is shown again, whatever the command did to the terminal.
-    let mut terminal = ends("raw", &["raw was interrupted after"]);
+    let (_container, mut terminal) = ends("raw", &["raw was interrupted after"]);
     terminal.ask_until("echo rea''dy\n", "ready");
     terminal.send("stty -a\n");
     terminal.expect(" icanon");

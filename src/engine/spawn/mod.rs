@@ -7,11 +7,10 @@ mod failure;
 mod tests;
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
@@ -200,24 +199,10 @@ fn lead_group(pid: Pid) {
 /// A NUL in the command or the environment.
 pub fn program(command: &[String], variables: &Variables<'_>) -> io::Result<Program> {
     let string = |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
-    let name = command.first().map_or("", String::as_str);
     let path = variables.get(&b"PATH"[..]).copied().unwrap_or(DEFAULT_PATH.as_bytes());
-    let candidates = if name.contains('/') {
-        vec![string(name.as_bytes())?]
-    } else if name.is_empty() {
-        Vec::new()
-    } else {
-        let folders = path.split(|byte| *byte == b':').map(|folder| if folder.is_empty() { &b"."[..] } else { folder });
-        folders.map(|folder| string(&[folder, b"/", name.as_bytes()].concat())).collect::<io::Result<_>>()?
-    };
-    Ok(Program {
-        candidates,
-        arguments: command.iter().map(|word| string(OsStr::new(word).as_bytes())).collect::<io::Result<_>>()?,
-        environment: variables
-            .iter()
-            .map(|(name, value)| string(&[name, &b"="[..], value].concat()))
-            .collect::<io::Result<_>>()?,
-    })
+    let words: Vec<&[u8]> = command.iter().map(String::as_bytes).collect();
+    let environment = variables.iter().map(|(name, value)| string(&[name, &b"="[..], value].concat()));
+    Program::new(&words, environment.collect::<io::Result<_>>()?, path)
 }
 
 /// Where programs are looked up when the environment says nothing.

@@ -7,11 +7,10 @@ mod status;
 mod stop;
 mod wait;
 
-use std::io::Write;
-
 use serde_json::Value;
 
 use super::{Folder, Name, Seen, State};
+pub(super) use crate::commands::complain;
 use crate::words::{clean, harmless_json, nearest};
 
 pub use list::list;
@@ -22,12 +21,6 @@ pub use wait::wait;
 
 /// The longest name, path or message from outside that is repeated, in characters.
 const NAME: usize = 300;
-
-/// Says on standard error what is wrong.
-pub(super) fn complain(what: &str) {
-    // Unlike `eprintln!` this does not panic where standard error is gone, too.
-    let _ = writeln!(std::io::stderr(), "devinit: {what}");
-}
 
 /// A job that is there; or what to say of one that is not.
 pub(super) fn find(folder: &Folder, text: &str) -> Result<(Name, Seen), String> {

@@ -101,12 +101,10 @@ impl Followed<'_> {
             }
             Some(status) if status.state.is_final() => return Some(told(name, &ended(&status))),
             // The first look tells nothing: it may be a file of last week.
-            Some(status) => {
-                if life.updated.replace(status.updated).is_some_and(|before| before != status.updated) {
-                    life.seen = Instant::now();
-                }
+            Some(status) if life.updated.replace(status.updated).is_some_and(|before| before != status.updated) => {
+                life.seen = Instant::now();
             }
-            None => {}
+            _ => {}
         }
         (life.seen.elapsed() > self.patience).then(|| {
             let quiet = span(self.patience);
