@@ -153,16 +153,12 @@ pub enum Internal {
 
 /// A shell that completions can be made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the help would repeat them")]
 pub enum Shell {
-    /// bash.
     Bash,
-    /// elvish.
     Elvish,
-    /// fish.
     Fish,
-    /// PowerShell.
     Powershell,
-    /// zsh.
     Zsh,
 }
 

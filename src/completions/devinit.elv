@@ -259,8 +259,8 @@ set edit:completion:arg-completer[devinit] = {|@words|
             cand --help 'Print help'
         }
         &'devinit;completions'= {
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'devinit;man'= {
             cand -h 'Print help'

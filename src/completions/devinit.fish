@@ -163,7 +163,7 @@ complete -c devinit -n "__fish_devinit_using_subcommand try" -l config -d 'The c
 complete -c devinit -n "__fish_devinit_using_subcommand try" -l keep -d 'Keep what the container writes in this folder, and begin from it the next time' -r -F
 complete -c devinit -n "__fish_devinit_using_subcommand try" -l ssh-port -d 'The port of sshd on 127.0.0.1' -r
 complete -c devinit -n "__fish_devinit_using_subcommand try" -s h -l help -d 'Print help'
-complete -c devinit -n "__fish_devinit_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c devinit -n "__fish_devinit_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c devinit -n "__fish_devinit_using_subcommand man" -s h -l help -d 'Print help'
 complete -c devinit -n "__fish_devinit_using_subcommand help; and not __fish_seen_subcommand_from boot first-run health status start stop restart reload logs job entrypoints check plan schema analyze greet try completions man help" -f -a "boot" -d 'Boot: as PID 1, or as a subreaper where something else is'
 complete -c devinit -n "__fish_devinit_using_subcommand help; and not __fish_seen_subcommand_from boot first-run health status start stop restart reload logs job entrypoints check plan schema analyze greet try completions man help" -f -a "first-run" -d 'Install what is still to be installed of the first run; safe to repeat, goes on where it was cut off'

@@ -344,13 +344,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-':shell -- bash, zsh, fish, elvish or powershell:((bash\:"bash"
-elvish\:"elvish"
-fish\:"fish"
-powershell\:"PowerShell"
-zsh\:"zsh"))' \
+'-h[Print help]' \
+'--help[Print help]' \
+':shell -- bash, zsh, fish, elvish or powershell:(bash elvish fish powershell zsh)' \
 && ret=0
 ;;
 (man)

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use super::claim::{self, Claim};
 use super::folder::TEMPORARY;
 use super::{Folder, Name, Seen, Time};
+use crate::sorted;
 
 /// What was being written, and claims, that are older than this were left by somebody who was killed.
 const LEFT_OVER: Duration = Duration::from_secs(3600);
@@ -79,7 +80,7 @@ impl Cleaner<'_> {
     fn clean(&mut self, mut found: Found, name: &Name, keep: u32, keep_for: Option<Duration>) {
         if let Some(ids) = found.logs.get_mut(name) {
             // The latest first.
-            ids.sort_unstable_by(|a, b| order(b).cmp(&order(a)));
+            sorted::sort_by(ids, |a, b| order(b).cmp(&order(a)));
             let surplus = ids.split_off(ids.len().min(usize::try_from(keep).unwrap_or(usize::MAX)));
             for id in surplus {
                 self.remove_log(name, &id);

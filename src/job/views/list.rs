@@ -9,6 +9,7 @@ use super::{complain, json, line, value};
 use crate::cli;
 use crate::commands::print;
 use crate::job::{Folder, Name, Seen};
+use crate::sorted;
 use crate::status::table::{Cell, Look, Tone, table};
 use crate::words::clean;
 
@@ -59,7 +60,7 @@ pub(super) fn gather(folder: &Folder) -> Option<Vec<(Name, Seen)>> {
             }
         }
     }
-    jobs.sort_unstable_by_key(|(_, seen)| Reverse(seen.status.started));
+    sorted::sort_by_key(&mut jobs, |(_, seen)| Reverse(seen.status.started.0));
     Some(jobs)
 }
 

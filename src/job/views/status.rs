@@ -7,6 +7,7 @@ use super::{complain, find, json, line, print_end, value};
 use crate::cli;
 use crate::commands::print;
 use crate::job::Folder;
+use crate::sorted;
 
 /// Prints how a job stands, or all of them do. Returns the exit code.
 #[must_use]
@@ -24,7 +25,7 @@ pub fn status(folder: &Folder, options: &cli::JobStatus) -> i32 {
 /// Those that run come first.
 fn all(folder: &Folder, as_json: bool) -> i32 {
     let Some(mut jobs) = gather(folder) else { return 1 };
-    jobs.sort_by_key(|(_, seen)| !seen.runs());
+    sorted::sort_by_key(&mut jobs, |(_, seen)| u64::from(!seen.runs()));
     if as_json {
         return print(&json(&Value::Array(jobs.iter().map(|(name, seen)| value(name, seen)).collect())));
     }
