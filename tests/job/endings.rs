@@ -1,10 +1,8 @@
 //! How jobs end, and what is told of it.
 
-use std::os::unix::process::ExitStatusExt;
-
 use nix::sys::signal::Signal;
 
-use super::world::{World, is_alive, send, until};
+use super::world::{World, finish, is_alive, send, until};
 
 #[test]
 fn a_job_ends_with_the_commands_exit_code_and_its_files_tell() {
@@ -81,7 +79,7 @@ fn a_term_ends_all_that_it_started_and_a_deaf_one_is_killed() {
     until("both to speak", || (world.try_status("a")?["lines"] == 2).then_some(()));
     send(&child.id().into(), Signal::SIGTERM);
     assert_eq!(world.ended("a")["state"], "stopped");
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(137));
+    assert_eq!(finish(child).status.code(), Some(137));
     assert_eq!(world.status("a")["signal"], "SIGKILL");
     for text in world.texts("a") {
         assert!(!is_alive(text.parse().unwrap()));
@@ -96,7 +94,7 @@ fn one_that_ends_in_order_when_it_is_asked_to_is_stopped_and_gives_its_own_code(
         world.begin(&["run", "a", "--", "sh", "-c", "trap 'echo bye; exit 5' TERM; echo up; sleep 1000 & wait"]);
     until("it to be up", || (world.try_status("a")?["lines"] == 1).then_some(()));
     send(&child.id().into(), Signal::SIGTERM);
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(5));
+    assert_eq!(finish(child).status.code(), Some(5));
     let status = world.status("a");
     assert_eq!((&status["state"], &status["exit_code"]), (&"stopped".into(), &5.into()));
     assert_eq!(world.texts("a"), ["up", "bye"]);
@@ -113,21 +111,20 @@ fn a_ctrl_c_is_the_commands_and_hanging_up_is_nobodys() {
     until("it to hear of it", || (world.try_status("a")?["lines"] == 2).then_some(()));
     assert_eq!(world.state("a"), "running");
     send(&child.id().into(), Signal::SIGUSR2);
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(137));
+    assert_eq!(finish(child).status.code(), Some(137));
     assert_eq!(world.state("a"), "stopped");
 
     let child = world.begin(&["run", "b", "--", "sleep", "1000"]);
     world.runs("b");
     send(&child.id().into(), Signal::SIGINT);
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert_eq!(finish(child).status.code(), Some(130));
     assert_eq!(world.state("b"), "stopped");
 }
 
 #[test]
 fn a_job_can_be_suspended_and_goes_on() {
     let world = World::new();
-    let mut child =
-        world.begin(&["run", "a", "--", "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done"]);
+    let child = world.begin(&["run", "a", "--", "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done"]);
     until("it to count", || (world.try_status("a")?["lines"].as_u64()? > 2).then_some(()));
     let worker = world.status("a")["runner"].clone();
     send(&worker, Signal::SIGTSTP);
@@ -137,5 +134,5 @@ fn a_job_can_be_suspended_and_goes_on() {
     send(&worker, Signal::SIGCONT);
     until("it to go on", || (!stopped()).then_some(()));
     send(&child.id().into(), Signal::SIGTERM);
-    assert!(child.wait().unwrap().code().is_some_and(|code| code == 143) || child.wait().unwrap().signal().is_some());
+    assert_eq!(finish(child).status.code(), Some(143));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::world::{World, is_alive, parent, send, until};
+use super::world::{World, finish, is_alive, parent, send, until};
 
 /// Prints lines with numbers for a while, and ends with 7.
 const COUNTS: &str = "i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo line $i; sleep 0.02; done; exit 7";
@@ -29,7 +29,7 @@ fn a_killed_worker_is_replaced_and_the_job_ends_with_its_own_code() {
         let texts = world.texts("a");
         assert_eq!(texts, (1..=100).map(|number| format!("line {number}")).collect::<Vec<_>>());
         assert!(world.records("a").iter().any(|record| record["type"] == "missing"));
-        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(if detach { 0 } else { 7 }));
+        assert_eq!(finish(child).status.code(), Some(if detach { 0 } else { 7 }));
     }
 }
 
@@ -44,7 +44,7 @@ fn a_killed_guard_is_not_missed() {
     assert_eq!((&status["state"], &status["exit_code"]), (&"failed".into(), &7.into()));
     assert_eq!(world.texts("a").len(), 100);
     assert_eq!(status["warnings"], serde_json::json!([]));
-    child.wait_with_output().unwrap();
+    finish(child);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn whoever_is_killed_at_whatever_moment_the_job_ends_as_it_would() {
         if is_worker {
             send(&worker.into(), Signal::SIGKILL);
         }
-        let code = child.wait().unwrap().code();
+        let code = finish(child).status.code();
         assert_eq!(code, Some(7), "after {step} ms");
         let status = world.status("a");
         assert_eq!(

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 
-use super::world::{Said, World, send, until};
+use super::world::{Said, World, finish, send, until};
 
 #[test]
 fn lines_of_any_kind_survive() {
@@ -54,7 +54,7 @@ fn a_job_reads_what_its_runner_is_given() {
     let mut child =
         world.command(&["run", "a", "--", "sort"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"b\na\n").unwrap();
-    assert_eq!(Said::of(child.wait_with_output().unwrap()).with(0).out, "a\nb\n");
+    assert_eq!(Said::of(finish(child)).with(0).out, "a\nb\n");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn nobody_who_reads_holds_a_job_up() {
     assert_eq!(world.ended("a")["state"], "succeeded");
     assert_eq!(world.status("a")["lines"], 300_000);
     send(&child.id().into(), Signal::SIGKILL);
-    child.wait_with_output().unwrap();
+    finish(child);
     assert_eq!(world.texts("a").len(), 300_000);
 
     // And one whose other end is closed.
@@ -94,7 +94,7 @@ fn the_status_tells_how_far_it_is_while_it_runs() {
     assert_eq!((&status["progress"]["done"], &status["progress"]["total"]), (&102.into(), &240.into()));
     assert_eq!(status["progress"]["percent"], 42.5);
     send(&child.id().into(), Signal::SIGTERM);
-    child.wait_with_output().unwrap();
+    finish(child);
 }
 
 #[test]
@@ -122,5 +122,5 @@ fn a_status_is_whole_whenever_it_is_read() {
         world.ended(&format!("b{number}"));
     }
     send(&child.id().into(), Signal::SIGTERM);
-    child.wait_with_output().unwrap();
+    finish(child);
 }

@@ -1,6 +1,6 @@
 //! Two of a name, queues, and whoever steers a job.
 
-use super::world::{World, until};
+use super::world::{World, finish, until};
 
 #[test]
 fn a_second_job_of_a_name_is_refused_or_waits() {
@@ -23,8 +23,7 @@ fn a_second_job_of_a_name_is_refused_or_waits() {
 fn of_twenty_that_begin_at_once_one_runs() {
     let world = World::new();
     let all: Vec<_> = (0..20).map(|_| world.begin(&["run", "a", "--quiet", "--", "sleep", "2"])).collect();
-    let mut codes: Vec<_> =
-        all.into_iter().map(|child| child.wait_with_output().unwrap().status.code().unwrap()).collect();
+    let mut codes: Vec<_> = all.into_iter().map(|child| finish(child).status.code().unwrap()).collect();
     codes.sort_unstable();
     assert_eq!(codes, [vec![0], vec![125; 19]].concat());
     assert_eq!(world.logs("a").len(), 1);
@@ -38,7 +37,7 @@ fn a_job_is_stopped_waited_for_and_run_again() {
     let waits = world.begin(&["wait", "a"]);
     world.job(&["stop", "a"]).with(0);
     assert_eq!(world.state("a"), "stopped");
-    assert_eq!(waits.wait_with_output().unwrap().status.code(), Some(143));
+    assert_eq!(finish(waits).status.code(), Some(143));
     world.job(&["stop", "a"]).with(0);
     world.job(&["wait", "none"]).with(125);
 

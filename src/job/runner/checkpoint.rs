@@ -9,10 +9,13 @@ use std::os::unix::fs::FileExt;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::job::Status;
-use crate::sys::Pid;
+use crate::sys::{Change, Pid};
 
 /// Where the status begins, behind the numbers and its length.
-const STATUS: u64 = 40;
+const STATUS: u64 = 48;
+/// How an end is kept: what is added to the exit code, or to the signal.
+const EXITED: u64 = 1000;
+const KILLED: u64 = 2000;
 
 /// The memory.
 pub struct Checkpoint(File);
@@ -22,6 +25,8 @@ pub struct Checkpoint(File);
 pub struct Saved {
     /// The command's process; none before it was started.
     pub pid: Option<Pid>,
+    /// How that has ended, if it has.
+    pub end: Option<Change>,
     /// How many lines had ended.
     pub lines: u64,
     /// How many bytes had been read.
@@ -59,6 +64,16 @@ impl Checkpoint {
         let _ = self.0.write_all_at(&counts, 8);
     }
 
+    /// The command has ended like this. To be kept before it is reaped: afterwards nobody could find out.
+    pub fn put_end(&self, end: Change) {
+        let number = |base: u64, value: i32| base.saturating_add(u64::try_from(value).unwrap_or(0));
+        let end = match end {
+            Change::Exited(code) => number(EXITED, code),
+            Change::Killed(signal) | Change::Stopped(signal) => number(KILLED, signal),
+        };
+        let _ = self.0.write_all_at(&end.to_ne_bytes(), 40);
+    }
+
     /// The status is this.
     pub fn put_status(&self, status: &Status) {
         let Ok(text) = serde_json::to_vec(status) else { return };
@@ -75,7 +90,14 @@ impl Checkpoint {
         };
         let mut text = vec![0; usize::try_from(number(32)).unwrap_or(0)];
         let status = self.0.read_exact_at(&mut text, STATUS).ok().and_then(|()| serde_json::from_slice(&text).ok());
+        let end = number(40);
+        let value = |base: u64| i32::try_from(end.saturating_sub(base)).unwrap_or(0);
         Saved {
+            end: match end {
+                KILLED.. => Some(Change::Killed(value(KILLED))),
+                EXITED.. => Some(Change::Exited(value(EXITED))),
+                _ => None,
+            },
             pid: Pid::try_from(number(0)).ok().filter(|pid| *pid > 0),
             lines: number(8),
             bytes: number(16),
@@ -99,8 +121,12 @@ mod tests {
             checkpoint.put_pid(17);
             checkpoint.put_counts(1, 2, 3);
             checkpoint.put_status(&status);
-            let saved = Saved { pid: Some(17), lines: 1, bytes: 2, length: 3, status: Some(status) };
+            let saved = Saved { pid: Some(17), end: None, lines: 1, bytes: 2, length: 3, status: Some(status) };
             assert_eq!(checkpoint.saved(), saved);
+        }
+        for end in [Change::Exited(0), Change::Exited(255), Change::Killed(9), Change::Killed(64)] {
+            checkpoint.put_end(end);
+            assert_eq!(checkpoint.saved().end, Some(end));
         }
     }
 }

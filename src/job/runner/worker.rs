@@ -43,8 +43,6 @@ pub struct Worker<'a> {
     sources: [Source; 2],
     /// Where the job's output is to be seen, if anywhere.
     echo: Option<Echo>,
-    /// How many lines had been counted before the first worker was killed.
-    lines_before: u64,
     end: Option<Change>,
     ended_at: Option<Instant>,
     /// Somebody wants it to end.
@@ -100,8 +98,14 @@ impl<'a> Worker<'a> {
         let mut status = saved.status.unwrap_or_else(|| job.first_status());
         (status.runner, status.runner_started) = runner();
         (status.pid, status.lines, status.bytes) = (saved.pid, saved.lines, saved.bytes);
+        let over = status.state.is_final();
         let mut worker = Self::new(job, status);
-        worker.lines_before = saved.lines;
+        (worker.end, worker.ended_at) = (saved.end, saved.end.map(|_| Instant::now()));
+        if over {
+            // It was killed with its last breath.
+            worker.files.write_status();
+            return worker.exit_code();
+        }
         worker.files.resume_log(saved.length);
         let most = words::bytes(2 * AT_A_TIME as u64);
         let text =
@@ -124,7 +128,6 @@ impl<'a> Worker<'a> {
             files: Files::new(job, status),
             sources: [source(out, Stream::Stdout), source(errors, Stream::Stderr)],
             echo: if how.quiet || how.detach { None } else { Echo::new() },
-            lines_before: 0,
             end: None,
             ended_at: None,
             asked: false,
@@ -290,10 +293,11 @@ impl<'a> Worker<'a> {
                 sys::take_note_of_stop(pid);
                 continue;
             }
-            sys::reap(pid);
             if Some(pid) == self.files.status.pid && self.end.is_none() {
+                self.job.checkpoint.put_end(change);
                 (self.end, self.ended_at) = (Some(change), Some(Instant::now()));
             }
+            sys::reap(pid);
         }
     }
 
@@ -400,19 +404,16 @@ impl<'a> Worker<'a> {
             }
         }
         self.note_last_words();
+        let code = self.exit_code();
         let status = &mut self.files.status;
-        let code = match self.end {
-            Some(Change::Exited(code)) => {
-                status.exit_code = Some(code);
-                code
-            }
+        match self.end {
+            Some(Change::Exited(code)) => status.exit_code = Some(code),
             Some(Change::Killed(signal) | Change::Stopped(signal)) => {
                 let name = signal_hook::low_level::signal_name(signal);
                 status.signal = Some(name.map_or_else(|| format!("signal {signal}"), str::to_owned));
-                128 + signal
             }
-            None => REFUSED,
-        };
+            None => {}
+        }
         status.state = match (code, self.asked) {
             // It had ended by itself before it could hear of it.
             (0, _) if self.kill_at.is_none() => State::Succeeded,
@@ -424,6 +425,17 @@ impl<'a> Worker<'a> {
             echo.finish(Instant::now() + LAST_WORDS);
         }
         code
+    }
+}
+
+impl Worker<'_> {
+    /// The command's exit code, as shells have it.
+    fn exit_code(&self) -> i32 {
+        match self.end {
+            Some(Change::Exited(code)) => code,
+            Some(Change::Killed(signal) | Change::Stopped(signal)) => signal.saturating_add(128),
+            None => REFUSED,
+        }
     }
 }
 
