@@ -451,3 +451,32 @@ fn a_gigabyte_is_read_at_this_speed() {
         println!("{how:32} {took:>10.1?} {:>6.0} MB/s", bytes as f64 / 1e6 / took.as_secs_f64());
     }
 }
+
+#[test]
+fn parts_that_say_nothing_are_not_kept_without_end() {
+    let mut join = join::Join::new(true, true);
+    let line =
+        |base64| crate::job::log::entry::Line { stderr: false, text: "".into(), base64, part: true, unended: false };
+    let mut given = 0;
+    let record = vec![b'x'; 1 << 20];
+    for _ in 0..200 {
+        join.line("", &line(None), &record, &mut |_| given += 1);
+    }
+    assert!(given > 0, "records");
+    let bytes = "AAAA".repeat(250_000);
+    given = 0;
+    for _ in 0..60 {
+        join.line("", &line(Some(&bytes)), b"", &mut |_| given += 1);
+    }
+    assert!(given > 0, "bytes");
+}
+
+#[test]
+fn numbers_beyond_all_measure_are_no_trouble() {
+    let world = World::new();
+    let missing = format!("{{\"type\":\"missing\",\"time\":\"x\",\"lines\":{},\"reason\":\"\"}}\n", u64::MAX);
+    world.write(&missing.repeat(2));
+    world
+        .write("{\"type\":\"exit\",\"time\":\"\",\"state\":\"failed\",\"duration\":1e308,\"exit_code\":-2147483648}\n");
+    assert!(world.shown("build --raw").1.iter().any(|told| told.contains("lines are missing")));
+}
