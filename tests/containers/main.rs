@@ -22,6 +22,7 @@ mod greeting;
 mod health;
 mod hostile;
 mod images;
+mod jobs;
 mod keys;
 mod page;
 mod reaping;
