@@ -29,6 +29,7 @@ mod reaping;
 mod rescue;
 mod restart;
 mod services;
+mod spack;
 mod ssh;
 mod stop;
 mod terminal;
