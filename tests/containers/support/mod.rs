@@ -32,6 +32,8 @@ pub const JUPYTER: &str = "devinit-test/jupyter-ready";
 
 /// BASE with git and pip.
 pub const FIRST_RUN: &str = "devinit-test/first-run";
+/// Debian with devinit, uv, `datasets` and a stand-in for Spack: what config/spack.yaml is for.
+pub const SPACK: &str = "devinit-test/spack";
 
 /// root and peid, as people write them down.
 pub const ROOT_AND_PEID: &str = "
