@@ -60,7 +60,9 @@ impl fmt::Display for Refused {
                 }
                 write!(f, "; `devinit job stop {name}` ends it, --queue waits for its end")
             }
-            Self::Unwritable(error) => write!(f, "the folder of jobs cannot be used: {error}"),
+            Self::Unwritable(error) => {
+                write!(f, "the folder of jobs cannot be used: {error}; --directory or DEVINIT_JOBS names another one")
+            }
         }
     }
 }

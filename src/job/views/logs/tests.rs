@@ -409,7 +409,7 @@ fn who_asks_for_what_is_not_there_is_told_what_is() {
     assert!(told.ends_with("\n  hint: did you mean `build`?\n  there are: build, test"), "{told}");
     assert!(world.problem("../x").contains("is no name for a job"));
     let nowhere = World { folder: Folder::new(world.directory.path().join("x")), ..world };
-    assert!(nowhere.problem("build").starts_with("no job has run here: cannot read "));
+    assert!(nowhere.problem("build").starts_with("no job has run here: there is none in "));
 }
 
 /// Not a test: figures for the log of a large build. `cargo test --release --lib -- --ignored --nocapture gigabyte`
