@@ -21,6 +21,7 @@ use super::folder::Folder;
 use super::root;
 use super::settings::{KEY_VARIABLE, Settings};
 use super::storage::Storage;
+use crate::engine::terminal;
 use crate::paths;
 use crate::prepare::write::{Attributes, write};
 use crate::sys::{self, Fork, Pid, Program};
@@ -43,6 +44,8 @@ const CAPABILITIES: [u32; 13] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31];
 /// The namespaces cannot be had, or the container could not be set up.
 pub fn start(settings: &Settings, storage: &Storage, folder: &Folder) -> Result<Pid> {
     let own = File::open("/proc/self/ns/pid").context("failed to open /proc/self/ns/pid")?;
+    // Inside, a foreground that is outside has no number.
+    let in_foreground = terminal::is_ours();
     let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC).context("failed to make a pipe")?;
     match unshare(CloneFlags::CLONE_NEWPID) {
         Ok(()) => {}
@@ -54,7 +57,7 @@ pub fn start(settings: &Settings, storage: &Storage, folder: &Folder) -> Result<
     let pid = match sys::fork().context("failed to start a process")? {
         Fork::Parent(pid) => pid,
         Fork::Child => {
-            let Err(error) = become_devinit(settings, storage, folder);
+            let Err(error) = become_devinit(settings, storage, folder, in_foreground);
             let _ = File::from(write).write_all(format!("{error:#}").as_bytes());
             sys::exit_now(1)
         }
@@ -68,10 +71,10 @@ pub fn start(settings: &Settings, storage: &Storage, folder: &Folder) -> Result<
     if failure.is_empty() { Ok(pid) } else { bail!("{failure}") }
 }
 
-fn become_devinit(settings: &Settings, storage: &Storage, folder: &Folder) -> Result<Infallible> {
+fn become_devinit(settings: &Settings, storage: &Storage, folder: &Folder, in_foreground: bool) -> Result<Infallible> {
     folder.parent().die_with();
     let signals = sys::take_signals().context("failed to block signals")?;
-    detach(!settings.foreground).context("failed to leave the process group")?;
+    detach(!settings.foreground, in_foreground).context("failed to leave the process group")?;
     umask(Mode::empty());
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)
         .context("failed to make namespaces")?;
@@ -89,10 +92,15 @@ fn become_devinit(settings: &Settings, storage: &Storage, folder: &Folder) -> Re
 }
 
 /// Leaves the process group, so that Ctrl-C reaches devinit once and not twice. Without a main command there is nothing
-/// to type into the container, and its output is a log.
-fn detach(log_only: bool) -> io::Result<()> {
+/// to type into the container, and its output is a log. With one the terminal goes along, so that devinit can hand it over. All
+/// signals are blocked, SIGTTOU among them.
+fn detach(log_only: bool, in_foreground: bool) -> io::Result<()> {
     if !log_only {
-        return Ok(unistd::setpgid(NixPid::from_raw(0), NixPid::from_raw(0))?);
+        unistd::setpgid(NixPid::from_raw(0), NixPid::from_raw(0))?;
+        if in_foreground {
+            let _ = unistd::tcsetpgrp(io::stdin(), unistd::getpgrp());
+        }
+        return Ok(());
     }
     unistd::setsid()?;
     sys::duplicate_onto(File::open("/dev/null")?.as_fd(), 0)?;
