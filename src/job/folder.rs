@@ -207,9 +207,8 @@ impl Folder {
     /// and nobody may touch those of others; where it is not set, whoever may write could write anything anyway.
     #[must_use]
     pub fn heeds(&self, user: u32, owner: u32) -> bool {
-        fs::metadata(&self.path).is_ok_and(|folder| {
-            folder.mode() & u32::from(libc::S_ISVTX) == 0 || [0, owner, folder.uid()].contains(&user)
-        })
+        fs::metadata(&self.path)
+            .is_ok_and(|folder| folder.mode() & libc::S_ISVTX == 0 || [0, owner, folder.uid()].contains(&user))
     }
 
     /// Takes back what was wanted of a job: it has ended.

@@ -120,11 +120,31 @@ impl Asked<'_> {
         if self.runner == Some(runner) || instance::started(runner.0) != Some(runner.1) {
             return Ok(());
         }
+        if !is_runner(runner.0) {
+            return Err(format!(
+                "the status of `{}` names process {} as its runner, which it is not: somebody else may have written it; look at \
+                 that process, and kill it by hand if it is the job's",
+                self.name, runner.0
+            ));
+        }
         let signal = if self.kill { libc::SIGUSR2 } else { libc::SIGTERM };
         send(self.name, seen, runner.0, signal)?;
         self.runner = Some(runner);
         Ok(())
     }
+}
+
+/// Whether this is a guard or a worker. Root of another container that shares the folder can write any number into a status, and
+/// this container's mark as well.
+fn is_runner(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with(b"devinit: "))
+}
+
+/// Whether a process was started as the command of this run.
+fn is_command(pid: i32, id: &str) -> bool {
+    let wanted = format!("DEVINIT_JOB_ID={id}");
+    let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    variables.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
 }
 
 /// Signals a process of a job; a group with a negative number. Whoever has written the status may have written any number: for
@@ -161,7 +181,7 @@ fn orphan(name: &Name, seen: &Seen, options: &cli::StopJob) -> i32 {
     };
     let is_its = instance::started_at(pid).is_some_and(|time| time.0.abs_diff(seen.status.started.0) < STARTED_WITHIN);
     let leads = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid))).is_ok_and(|group| group.as_raw() == pid);
-    if !is_its || !leads {
+    if !is_its || !leads || !is_command(pid, &seen.status.id) {
         complain(&format!(
             "the runner of `{name}` is gone, and process {pid} may be someone else's by now: look at it with `ps -fp {pid}`"
         ));

@@ -150,7 +150,10 @@ struct Process(Child);
 impl Process {
     fn start(script: &str) -> Self {
         use std::os::unix::process::CommandExt;
-        Self(Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap())
+        let script = format!("printf 'devinit: job' > /proc/$$/comm; {script}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).env("DEVINIT_JOB_ID", build().id).process_group(0);
+        Self(command.spawn().unwrap())
     }
 
     fn pid(&self) -> i32 {
@@ -328,6 +331,26 @@ fn a_command_whose_runner_is_gone_is_ended_but_not_what_may_be_another_process()
         assert!(!command.0.wait().unwrap().success());
         assert_eq!(stopping.join().unwrap(), 0);
     });
+}
+
+#[test]
+fn what_is_no_process_of_a_job_is_not_signalled_whatever_a_status_says() {
+    use std::os::unix::process::CommandExt;
+    let (_place, folder) = folder();
+    let mut innocent = Process(Command::new("sleep").arg("60").process_group(0).spawn().unwrap());
+    let runner = innocent.job();
+    let lost =
+        Status { runner: i32::MAX, started: Time::now(), updated: before(1), pid: Some(innocent.pid()), ..build() };
+    for forged in [runner, lost] {
+        folder.write_status(&name("build"), &forged).unwrap();
+        let file = std::fs::File::open(folder.path().join("build.status")).unwrap();
+        let time = std::time::SystemTime::now() - Duration::from_secs(60);
+        file.set_times(std::fs::FileTimes::new().set_modified(time)).unwrap();
+        for kill in [false, true] {
+            assert_eq!(stop::stop(&folder, &to_stop(kill, Duration::from_secs(10))), 1);
+            assert_eq!(innocent.0.try_wait().unwrap(), None);
+        }
+    }
 }
 
 fn again() -> Retry {
