@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::duration;
 use crate::texts;
 
-pub use job::{Ansi, How, Job, JobCommand, JobLogs, JobStatus, List, Retry, Run, StopJob, StreamName, Wait};
+pub use job::{Ansi, How, Job, JobCommand, JobLogs, JobStatus, List, Retry, Run, StopJob, StreamName, Wait, run_hint};
 
 /// The first process of a dev container.
 ///

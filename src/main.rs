@@ -26,7 +26,14 @@ fn command() -> i32 {
         eprintln!("{hint}");
         return 2;
     }
-    let arguments = Cli::parse();
+    let arguments = Cli::try_parse().unwrap_or_else(|error| {
+        let _ = error.print();
+        let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        if let Some(hint) = cli::run_hint(&words).filter(|_| error.use_stderr()) {
+            eprintln!("  hint: {hint}");
+        }
+        exit(error.exit_code())
+    });
     match arguments.command {
         // On a machine at large this would set up users and sshd, which nobody means who only types the name.
         None if arguments.main.is_empty() && std::process::id() != 1 => {
@@ -64,7 +71,10 @@ fn command() -> i32 {
 
 /// What to say to someone whose first word is no command of ours: a slip, or a main command without the dashes.
 fn unknown_command() -> Option<String> {
-    let word = std::env::args().nth(1).filter(|word| !word.starts_with('-'))?;
+    let word = std::env::args_os().nth(1)?.to_string_lossy().into_owned();
+    if word.starts_with('-') {
+        return None;
+    }
     let commands = Cli::command();
     let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).chain(["help"]).collect();
     if names.contains(&word.as_str()) {

@@ -71,7 +71,7 @@ pub fn start(settings: &Settings, storage: &Storage, folder: &Folder) -> Result<
 fn become_devinit(settings: &Settings, storage: &Storage, folder: &Folder) -> Result<Infallible> {
     folder.parent().die_with();
     let signals = sys::take_signals().context("failed to block signals")?;
-    detach(settings.main.is_empty()).context("failed to leave the process group")?;
+    detach(!settings.foreground).context("failed to leave the process group")?;
     umask(Mode::empty());
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)
         .context("failed to make namespaces")?;

@@ -11,14 +11,14 @@ use crate::cli;
 use crate::config::model::{Config, KeyPlace, KeySource, PermitRootLogin, Policy};
 use crate::config::{self, Problem, Sources};
 use crate::engine::spawn::DEFAULT_PATH;
-use crate::sorted;
+use crate::{plan, sorted};
 
 /// The config that is booted if none is given.
 const DEFAULT: &str = include_str!("default.yaml");
 /// The variable that the made key goes to. Users without a list of keys of their own take it from there.
 pub const KEY_VARIABLE: &str = "PUBLIC_KEY";
 /// Variables of the caller that the container gets besides `LC_*`: none that usually holds a secret.
-const PASSED: [&str; 25] = [
+const PASSED: [&str; 26] = [
     "ALL_PROXY",
     "COLORTERM",
     "CURL_CA_BUNDLE",
@@ -38,6 +38,7 @@ const PASSED: [&str; 25] = [
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
+    "SYGALDRY_ENTRYPOINT",
     "TERM",
     "TZ",
     "all_proxy",
@@ -54,8 +55,11 @@ pub struct Settings {
     pub drop_in: String,
     /// The environment, without the key.
     pub environment: BTreeMap<String, String>,
-    /// The main command; empty: the config's app or the page.
+    /// The main command, or the arguments of an entrypoint; empty: none.
     pub main: Vec<String>,
+    /// Whether there is a main command, which has the terminal: a given one or an entrypoint. Else it is the config's app or
+    /// the page.
+    pub foreground: bool,
     /// Whether there is SSH.
     pub ssh: bool,
     /// The port of SSH.
@@ -93,9 +97,11 @@ impl Settings {
         if root_may_log_in(config) {
             users.push(ROOT.to_owned());
         }
+        let chosen = plan::VARIABLES.iter().any(|name| environment.get(*name).is_some_and(|value| !value.is_empty()));
         Self {
             drop_in: drop_in(config, options.ssh_port),
             config: text,
+            foreground: !options.main.is_empty() || chosen || begins_with_default(config),
             environment,
             main: options.main.clone(),
             ssh: config.ssh.enabled,
@@ -111,7 +117,7 @@ impl Settings {
         if self.ssh {
             ports.push(Port { number: self.ssh_port, purpose: "SSH", remedy: "choose another one with --ssh-port" });
         }
-        if self.main.is_empty() {
+        if !self.foreground {
             let remedy = "end what uses it, or set app.port in a config of your own";
             ports.push(Port { number: self.app_port, purpose: "the page and the app", remedy });
         }
@@ -123,6 +129,11 @@ const ROOT: &str = "root";
 
 fn root_may_log_in(config: &Config) -> bool {
     config.ssh.permit_root_login != PermitRootLogin::No
+}
+
+/// Whether the config has an entrypoint that is taken without a choice.
+fn begins_with_default(config: &Config) -> bool {
+    config.entrypoints.contains_key(plan::DEFAULT) && !plan::has_app(config)
 }
 
 fn default_sources() -> Sources {
@@ -149,7 +160,8 @@ fn drop_in(config: &Config, ssh_port: u16) -> String {
     if root_may_log_in(config) && !config.users.contains_key(ROOT) {
         users.insert(ROOT.to_owned(), json!({ "authorized_keys": [made] }));
     }
-    let mut app = json!({ "page": true, "page_address": "127.0.0.1" });
+    // A page would be an app, and keep the entrypoint `default` from being taken.
+    let mut app = json!({ "page": !begins_with_default(config), "page_address": "127.0.0.1" });
     if let Some(wanted) = config.app.as_ref().filter(|app| !app.page) {
         app["policy"] = json!(wanted.policy.unwrap_or(Policy::Critical));
     }
@@ -257,5 +269,28 @@ mod tests {
         let passed = environment(caller.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter());
         assert_eq!(passed.keys().collect::<Vec<_>>(), ["HOME", "LC_ALL", "PATH", "https_proxy"]);
         assert_eq!((passed["HOME"].as_str(), passed["PATH"].as_str()), ("/root", DEFAULT_PATH));
+    }
+
+    #[test]
+    fn an_entrypoint_has_the_terminal_as_a_given_command_has() {
+        let entrypoints = "entrypoints: {default: {command: [bash, -l]}, build: {command: [make]}}";
+        let (settings, config) = tried(&format!("version: 1\n{entrypoints}\n"));
+        assert!(settings.foreground && !plan::has_app(&config));
+        assert!(settings.ports().iter().all(|port| port.purpose == "SSH"));
+        // An app goes before the entrypoint `default`, and not before one that is asked for.
+        let with_app = format!("version: 1\n{entrypoints}\napp: {{command: [sleep, \"9\"]}}\n");
+        let (settings, config) = tried(&with_app);
+        assert!(!settings.foreground && plan::has_app(&config));
+        let options = cli::Try { config: None, keep: None, ssh_port: 4444, main: Vec::new() };
+        for (name, value, foreground) in [
+            ("DEVINIT_ENTRYPOINT", "build", true),
+            ("SYGALDRY_ENTRYPOINT", "build", true),
+            ("DEVINIT_ENTRYPOINT", "", false),
+        ] {
+            let environment = environment(std::iter::once((name.to_owned(), value.to_owned())));
+            assert_eq!(Settings::new(String::new(), &config, environment, &options).foreground, foreground, "{value}");
+        }
+        let (settings, config) = tried(DEFAULT);
+        assert!(!settings.foreground && plan::has_app(&config));
     }
 }

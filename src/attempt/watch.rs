@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub fn until_the_end(container: Pid, settings: &Settings, storage: &Storage, folder: &Folder) -> Result<i32> {
     let usage = usage(settings, storage, folder);
     let mut lookout = None;
-    if settings.main.is_empty() {
+    if !settings.foreground {
         lookout = Some(start_lookout(container, folder).context("failed to start a process")?);
     } else {
         // The command has the output from now on.
@@ -48,7 +48,7 @@ pub fn until_the_end(container: Pid, settings: &Settings, storage: &Storage, fol
         while let Some((pid, code)) = ended_child() {
             if pid == container {
                 end_lookout(lookout);
-                if !settings.main.is_empty() {
+                if settings.foreground {
                     take_terminal_back();
                 }
                 return Ok(code);
@@ -142,7 +142,7 @@ fn usage(settings: &Settings, storage: &Storage, folder: &Folder) -> String {
             line("ssh", &folder.ssh(user));
         }
     }
-    if settings.main.is_empty() {
+    if !settings.foreground {
         line("page", &format!("http://127.0.0.1:{}/", settings.app_port));
         if let Some(user) = settings.users.last().filter(|_| settings.ssh) {
             line("status", &format!("{} devinit status", folder.ssh(user)));

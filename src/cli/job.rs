@@ -11,7 +11,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   devinit job run build --detach -- make -j8     begins and returns; then: devinit job status build
   devinit job run build -- make -j8              prints what the job prints; Ctrl-C is the job's, hanging up is not
-  devinit job run next --queue build -- ./test   waits until build has ended
+  devinit job run next --queue=build -- ./test   waits until build has ended
 
 The job goes on when the terminal or the SSH session is closed, and when this very process is killed.
 
@@ -74,7 +74,7 @@ pub enum JobCommand {
 /// Arguments of `job run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The job's name: letters, digits, `-`, `_` and `.`
+    /// The job's name: letters, digits, `-`, `_`, `.`, `+` and `@`
     pub name: String,
     /// How it is run.
     #[command(flatten)]
@@ -93,7 +93,7 @@ pub struct How {
     /// Begin it in the background and return
     #[arg(short, long)]
     pub detach: bool,
-    /// Wait for a job that runs, instead of refusing: for the one of this name, or for another one
+    /// Wait for a job that runs, instead of refusing: for the one of this name, or with `=JOB` for another one
     #[arg(long, value_name = "JOB", num_args = 0..=1, require_equals = true)]
     pub queue: Option<Option<String>>,
     /// Print nothing of what the job prints
@@ -178,6 +178,18 @@ pub struct JobLogs {
     pub raw: bool,
 }
 
+/// What to say to someone whose `job run` is not understood, given the words behind `devinit`: which slip it may have been.
+#[must_use]
+pub fn run_hint(words: &[String]) -> Option<&'static str> {
+    let [job, run, ..] = words else { return None };
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    match job == "job" && run == "run" {
+        true if !has("--") => Some("the command follows `--`: devinit job run NAME -- CMD…"),
+        true if has("--queue") => Some("another job is named as in --queue=JOB"),
+        _ => None,
+    }
+}
+
 /// A stream of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StreamName {
@@ -224,4 +236,21 @@ pub struct Retry {
     /// How it is run.
     #[command(flatten)]
     pub how: How,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_left_out_the_dashes_or_an_equals_sign_is_told() {
+        let told = |line: &str| run_hint(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for line in ["job run build make", "job run build", "job run build --detach make -j8", "job run"] {
+            assert!(told(line).is_some_and(|hint| hint.contains(" -- ")), "{line}");
+        }
+        for line in ["job run build -- make", "job run -- make", "job status build", "job", "run build make"] {
+            assert_eq!(told(line), None, "{line}");
+        }
+        assert!(told("job run b --queue a -- true").is_some_and(|hint| hint.contains("--queue=")));
+    }
 }

@@ -12,8 +12,9 @@ use crate::status::table::{Cell, Look, Tone, table};
 use crate::words::clean;
 use crate::{boot, cli, paths, status};
 
-/// The longest text of a cell, in characters.
+/// The longest text of a cell, in characters; and the longest command, which is not the last one. `--json` has all of it.
 const LONGEST: usize = 400;
+const COMMAND: usize = 60;
 /// What to do where there are none.
 const HOW_TO_ADD: &str = "\
 There are no entrypoints in the config. Add some, such as
@@ -98,12 +99,12 @@ fn text(shown: &[Shown], look: Look) -> String {
         vec![
             Cell::of(clean(&entrypoint.name, LONGEST), Tone::Strong),
             Cell::of(mark, tone),
+            clean(&command, COMMAND).into(),
             clean(entrypoint.description.as_deref().unwrap_or_default(), LONGEST).into(),
-            clean(&command, LONGEST).into(),
         ]
     };
     let rows: Vec<Vec<Cell>> = shown.iter().map(row).collect();
-    let table = table(&["NAME", "TAKEN", "DESCRIPTION", "COMMAND"], &rows, &[1, 2], look);
+    let table = table(&["NAME", "TAKEN", "COMMAND", "DESCRIPTION"], &rows, &[2, 1], look);
     table.trim_start_matches('\n').to_owned()
 }
 
@@ -125,10 +126,20 @@ mod tests {
     #[test]
     fn the_table_tells_which_is_taken_and_no_secret() {
         insta::assert_snapshot!(text(&of(TWO, Some("build")), Look::default()), @r"
-        NAME     TAKEN             DESCRIPTION  COMMAND
-        build    this container's               make T=${BUILD_TOKEN}
-        default  without a choice  A shell?[2J  bash -l
+        NAME     TAKEN             COMMAND                DESCRIPTION
+        build    this container's  make T=${BUILD_TOKEN}
+        default  without a choice  bash -l                A shell?[2J
         ");
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_the_description_stays() {
+        let spack = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/spack.yaml")).unwrap();
+        let spack = of(&format!("entrypoints:{}", spack.split_once("\nentrypoints:").unwrap().1), None);
+        let narrow = text(&spack, Look { columns: Some(80), color: false });
+        assert!(narrow.contains("A login shell, or the command") && !narrow.contains("bash -l"), "{narrow}");
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+        assert!(text(&spack, Look::default()).lines().all(|line| line.chars().count() < 240));
     }
 
     #[test]

@@ -122,7 +122,7 @@ set edit:completion:arg-completer[devinit] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'devinit;job;run'= {
-            cand --queue 'Wait for a job that runs, instead of refusing: for the one of this name, or for another one'
+            cand --queue 'Wait for a job that runs, instead of refusing: for the one of this name, or with `=JOB` for another one'
             cand --ansi 'What becomes of escape sequences (colours) in the log'
             cand --stop-timeout 'How long it may take to end after SIGTERM before SIGKILL, such as 30s'
             cand --chdir 'The working folder of the command, instead of this one'
@@ -184,7 +184,7 @@ set edit:completion:arg-completer[devinit] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'devinit;job;retry'= {
-            cand --queue 'Wait for a job that runs, instead of refusing: for the one of this name, or for another one'
+            cand --queue 'Wait for a job that runs, instead of refusing: for the one of this name, or with `=JOB` for another one'
             cand --ansi 'What becomes of escape sequences (colours) in the log'
             cand --stop-timeout 'How long it may take to end after SIGTERM before SIGKILL, such as 30s'
             cand --directory 'The folder of jobs, instead of what `DEVINIT_JOBS` or the config''s `jobs.directory` names'

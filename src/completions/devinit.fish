@@ -92,7 +92,7 @@ complete -c devinit -n "__fish_devinit_using_subcommand job; and not __fish_seen
 complete -c devinit -n "__fish_devinit_using_subcommand job; and not __fish_seen_subcommand_from run status list logs wait stop retry help" -f -a "stop" -d 'End a job with all that it started: SIGTERM, then SIGKILL'
 complete -c devinit -n "__fish_devinit_using_subcommand job; and not __fish_seen_subcommand_from run status list logs wait stop retry help" -f -a "retry" -d 'Run the command of an earlier job again, in its folder and with its name'
 complete -c devinit -n "__fish_devinit_using_subcommand job; and not __fish_seen_subcommand_from run status list logs wait stop retry help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from run" -l queue -d 'Wait for a job that runs, instead of refusing: for the one of this name, or for another one' -r
+complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from run" -l queue -d 'Wait for a job that runs, instead of refusing: for the one of this name, or with `=JOB` for another one' -r
 complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from run" -l ansi -d 'What becomes of escape sequences (colours) in the log' -r -f -a "keep\t'They are kept'
 strip\t'They are left out'"
 complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from run" -l stop-timeout -d 'How long it may take to end after SIGTERM before SIGKILL, such as 30s' -r
@@ -131,7 +131,7 @@ complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_sub
 complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from stop" -l kill -d 'SIGKILL at once'
 complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from stop" -l json -d 'Print the job\'s status as JSON when it has ended'
 complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from retry" -l queue -d 'Wait for a job that runs, instead of refusing: for the one of this name, or for another one' -r
+complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from retry" -l queue -d 'Wait for a job that runs, instead of refusing: for the one of this name, or with `=JOB` for another one' -r
 complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from retry" -l ansi -d 'What becomes of escape sequences (colours) in the log' -r -f -a "keep\t'They are kept'
 strip\t'They are left out'"
 complete -c devinit -n "__fish_devinit_using_subcommand job; and __fish_seen_subcommand_from retry" -l stop-timeout -d 'How long it may take to end after SIGTERM before SIGKILL, such as 30s' -r

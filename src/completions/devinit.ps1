@@ -136,7 +136,7 @@ Register-ArgumentCompleter -Native -CommandName 'devinit' -ScriptBlock {
             break
         }
         'devinit;job;run' {
-            [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'Wait for a job that runs, instead of refusing: for the one of this name, or for another one')
+            [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'Wait for a job that runs, instead of refusing: for the one of this name, or with `=JOB` for another one')
             [CompletionResult]::new('--ansi', '--ansi', [CompletionResultType]::ParameterName, 'What becomes of escape sequences (colours) in the log')
             [CompletionResult]::new('--stop-timeout', '--stop-timeout', [CompletionResultType]::ParameterName, 'How long it may take to end after SIGTERM before SIGKILL, such as 30s')
             [CompletionResult]::new('--chdir', '--chdir', [CompletionResultType]::ParameterName, 'The working folder of the command, instead of this one')
@@ -204,7 +204,7 @@ Register-ArgumentCompleter -Native -CommandName 'devinit' -ScriptBlock {
             break
         }
         'devinit;job;retry' {
-            [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'Wait for a job that runs, instead of refusing: for the one of this name, or for another one')
+            [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'Wait for a job that runs, instead of refusing: for the one of this name, or with `=JOB` for another one')
             [CompletionResult]::new('--ansi', '--ansi', [CompletionResultType]::ParameterName, 'What becomes of escape sequences (colours) in the log')
             [CompletionResult]::new('--stop-timeout', '--stop-timeout', [CompletionResultType]::ParameterName, 'How long it may take to end after SIGTERM before SIGKILL, such as 30s')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'The folder of jobs, instead of what `DEVINIT_JOBS` or the config''s `jobs.directory` names')

@@ -140,7 +140,7 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (run)
 _arguments "${_arguments_options[@]}" : \
-'--queue=[Wait for a job that runs, instead of refusing\: for the one of this name, or for another one]::JOB:_default' \
+'--queue=[Wait for a job that runs, instead of refusing\: for the one of this name, or with \`=JOB\` for another one]::JOB:_default' \
 '--ansi=[What becomes of escape sequences (colours) in the log]:ANSI:((keep\:"They are kept"
 strip\:"They are left out"))' \
 '--stop-timeout=[How long it may take to end after SIGTERM before SIGKILL, such as 30s]:TIME:_default' \
@@ -152,7 +152,7 @@ strip\:"They are left out"))' \
 '--quiet[Print nothing of what the job prints]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':name -- The job'\''s name\: letters, digits, `-`, `_` and `.`:_default' \
+':name -- The job'\''s name\: letters, digits, `-`, `_`, `.`, `+` and `@`:_default' \
 '*::main -- The command:_default' \
 && ret=0
 ;;
@@ -222,7 +222,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (retry)
 _arguments "${_arguments_options[@]}" : \
-'--queue=[Wait for a job that runs, instead of refusing\: for the one of this name, or for another one]::JOB:_default' \
+'--queue=[Wait for a job that runs, instead of refusing\: for the one of this name, or with \`=JOB\` for another one]::JOB:_default' \
 '--ansi=[What becomes of escape sequences (colours) in the log]:ANSI:((keep\:"They are kept"
 strip\:"They are left out"))' \
 '--stop-timeout=[How long it may take to end after SIGTERM before SIGKILL, such as 30s]:TIME:_default' \

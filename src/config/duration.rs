@@ -1,4 +1,4 @@
-//! Durations as they are written in the config: `90s`, `10m`, `1h30m`, `250ms`.
+//! Durations as they are written in the config: `90s`, `10m`, `1h30m`, `250ms`, `30d`.
 
 use std::time::Duration;
 
@@ -11,6 +11,10 @@ use jiff::SignedDuration;
 pub fn parse(text: &str) -> Result<Duration, String> {
     // What was written is not repeated: it may come from a variable.
     let fault = || "expected a duration with its unit, such as `90s`, `10m` or `1h30m`".to_owned();
+    // Days of 24 hours, which is what everyone means who keeps logs for so many of them.
+    if let Some(days) = text.trim().strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
+        return Ok(Duration::from_secs(u64::from(days) * 24 * 3600));
+    }
     let signed: SignedDuration = text.trim().parse().map_err(|_| fault())?;
     Duration::try_from(signed).map_err(|_| fault())
 }
@@ -79,7 +83,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_units() {
-        for (text, millis) in [("90s", 90_000), ("10m", 600_000), ("1h30m", 5_400_000), ("250ms", 250), ("0s", 0)] {
+        let texts =
+            [("90s", 90_000), ("10m", 600_000), ("1h30m", 5_400_000), ("250ms", 250), ("0s", 0), (" 2d", 172_800_000)];
+        for (text, millis) in texts {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
             assert_eq!(parse(&format(Duration::from_millis(millis))), Ok(Duration::from_millis(millis)), "{text}");
         }
@@ -87,7 +93,20 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused_and_not_repeated() {
-        for text in ["", "90", "-5s", "5s ago", "soon", "5 parsecs", "1e3s", "999999999999999999h"] {
+        for text in [
+            "",
+            "90",
+            "-5s",
+            "5s ago",
+            "soon",
+            "5 parsecs",
+            "1e3s",
+            "999999999999999999h",
+            "-1d",
+            "d",
+            "1.5d",
+            "999999999999999999d",
+        ] {
             let error = parse(text).unwrap_err();
             assert!(text.is_empty() || !error.contains(&format!("`{text}`")), "{error}");
         }

@@ -22,8 +22,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{OFlag, openat};
 use nix::libc;
+use nix::sys::stat::Mode;
 
+use super::folder::MODE;
 use super::{Folder, Name, Seen, Status, Time, folder, instance};
 use crate::words::{clean, span};
 
@@ -57,7 +60,9 @@ impl fmt::Display for Refused {
                 }
                 write!(f, "; `devinit job stop {name}` ends it, --queue waits for its end")
             }
-            Self::Unwritable(error) => write!(f, "the folder of jobs cannot be used: {error}"),
+            Self::Unwritable(error) => {
+                write!(f, "the folder of jobs cannot be used: {error}; --directory or DEVINIT_JOBS names another one")
+            }
         }
     }
 }
@@ -72,10 +77,10 @@ pub fn begin(folder: &Folder, name: &Name, make: &mut dyn FnMut(Option<&Status>)
     let fault = |error: io::Error| Refused::Unwritable(error);
     while begun.elapsed() < PATIENCE {
         // Most who are refused are so without having written anything.
-        let before = not_running(folder.settled(name))?;
+        let before = not_running(name, folder.settled(name))?;
         folder.make().map_err(fault)?;
         let claim = Claim::take(folder, name, PATIENCE).map_err(fault)?;
-        let now = not_running(folder.look(name))?;
+        let now = not_running(name, folder.look(name))?;
         let is_new = |now: &Seen| before.as_ref().is_none_or(|before| !is_same(&before.status, &now.status));
         if now.as_ref().is_some_and(|now| now.is_in_doubt() && is_new(now)) {
             continue;
@@ -88,9 +93,10 @@ pub fn begin(folder: &Folder, name: &Name, make: &mut dyn FnMut(Option<&Status>)
     Err(Refused::Unwritable(io::Error::from_raw_os_error(libc::ETIMEDOUT)))
 }
 
-fn not_running(seen: io::Result<Option<Seen>>) -> Result<Option<Seen>, Refused> {
+fn not_running(name: &Name, seen: io::Result<Option<Seen>>) -> Result<Option<Seen>, Refused> {
     match seen {
-        Ok(Some(seen)) if seen.runs() => Err(Refused::Runs(Box::new(seen.status))),
+        // The file may say anything; its name is what the job is called by.
+        Ok(Some(seen)) if seen.runs() => Err(Refused::Runs(Box::new(Status { job: name.to_string(), ..seen.status }))),
         Ok(seen) => Ok(seen),
         Err(error) => Err(Refused::Unwritable(error)),
     }
@@ -162,11 +168,20 @@ fn place(folder: &Folder, name: &Name) -> PathBuf {
 /// Makes a claim that nobody looks at yet.
 fn make(folder: &Path, private: &Path, file: &str) -> io::Result<File> {
     DirBuilder::new().mode(0o755).create(private)?;
+    prepare(folder, private, file)
+}
+
+/// Gives a new claim its rights, and its file.
+fn prepare(folder: &Path, private: &Path, file: &str) -> io::Result<File> {
+    // Whoever may rename what is in the folder of jobs may have put a link in its place: nothing else than a folder in this very
+    // place is given other rights, or gets a file.
+    let own = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(private)?;
     // Whoever may remove files from the folder of jobs has to be able to break claims.
     if let Ok(metadata) = fs::metadata(folder) {
-        let _ = fs::set_permissions(private, Permissions::from_mode(metadata.permissions().mode() & 0o3777));
+        let _ = own.set_permissions(Permissions::from_mode(metadata.permissions().mode() & 0o3777));
     }
-    OpenOptions::new().write(true).create_new(true).custom_flags(libc::O_NOFOLLOW).open(private.join(file))
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    Ok(openat(&own, file, flags, Mode::from_bits_truncate(MODE))?.into())
 }
 
 /// Puts the private claim into its place as soon as there is none.
@@ -240,7 +255,9 @@ fn remove(place: &Path, holder: &str) -> io::Result<()> {
 /// Whether a file of this name is a claim, one that is taken or one that nobody looks at.
 pub(super) fn is_claim(file: &str) -> bool {
     let name = file.strip_prefix('.').and_then(|rest| rest.rsplit_once(".claim"));
-    name.is_some_and(|(name, token)| Name::parse(name).is_ok() && (token.is_empty() || token.starts_with('.')))
+    name.is_some_and(|(name, token)| {
+        Name::parse(name).is_ok() && (token.is_empty() || token.strip_prefix('.').is_some_and(folder::is_token))
+    })
 }
 
 /// Removes a claim that somebody was killed over long ago.

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::libc;
+use nix::unistd::geteuid;
 
 use super::instance::{self, Standing};
 use super::{HEARTBEAT, Name, State, Status, Time};
@@ -21,6 +22,8 @@ const LONGEST: u64 = 1 << 20;
 /// How long a guard may need to take over for its worker.
 const TAKEOVER: Duration = Duration::from_secs(2);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// The rights of files, less what the umask takes: nobody else is to write a command that a retry runs, whatever the umask.
+pub(super) const MODE: u32 = 0o644;
 /// What the names of files that are being written end with.
 pub(super) const TEMPORARY: &str = ".tmp";
 
@@ -139,7 +142,7 @@ impl Folder {
                 status.state = State::Lost;
             }
             let last_seen = instance::last_seen(&status, modified, now);
-            Seen { status, standing, last_seen, owner: file.uid(), is_open: file.mode() & 0o002 != 0 }
+            Seen { status, standing, last_seen, owner: file.uid(), is_open: file.mode() & 0o022 != 0 }
         }))
     }
 
@@ -182,7 +185,14 @@ impl Folder {
     /// What somebody wants of the run of a job with this id, if anything. What was wanted of an earlier run does not count.
     #[must_use]
     pub fn wish(&self, name: &Name, id: &str) -> Option<Wish> {
-        let (bytes, _) = self.content(&name.stop_file()).ok()?;
+        let (bytes, file) = self.content(&name.stop_file()).ok()?;
+        let own = geteuid().as_raw();
+        // A server may make someone else of root, and does so with a root of another container, too.
+        let squashed =
+            || own == 0 && self.read(name).is_ok_and(|read| read.is_some_and(|(_, of)| of.uid() == file.uid()));
+        if !self.heeds(file.uid(), own) && !squashed() {
+            return None;
+        }
         let text = String::from_utf8(bytes).ok()?;
         let (word, wanted) = text.trim_end().split_once(' ')?;
         match word {
@@ -191,6 +201,15 @@ impl Folder {
             "kill" => Some(Wish::Kill),
             _ => None,
         }
+    }
+
+    /// Whether this user has a say in what becomes of a job of that one. In a folder with the sticky bit everyone may make files,
+    /// and nobody may touch those of others; where it is not set, whoever may write could write anything anyway.
+    #[must_use]
+    pub fn heeds(&self, user: u32, owner: u32) -> bool {
+        fs::metadata(&self.path).is_ok_and(|folder| {
+            folder.mode() & u32::from(libc::S_ISVTX) == 0 || [0, owner, folder.uid()].contains(&user)
+        })
     }
 
     /// Takes back what was wanted of a job: it has ended.
@@ -254,6 +273,11 @@ pub(super) fn token() -> String {
     format!("{}-{random:016x}", std::process::id())
 }
 
+/// Whether this may be a [`token`], with or without a number behind it.
+pub(super) fn is_token(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// Opens a file for reading. Where a named pipe stands in its place this does not wait for someone who writes to it.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
@@ -261,7 +285,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 
 /// Creates a file that is not there.
 fn create(path: &Path) -> io::Result<File> {
-    let create = || OpenOptions::new().write(true).create_new(true).open(path);
+    let create = || OpenOptions::new().write(true).create_new(true).mode(MODE).open(path);
     match create() {
         // Its name is ours: what is left of it when it could not be removed.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(path).and_then(|()| create()),
@@ -271,7 +295,7 @@ fn create(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use nix::sys::stat::Mode;
@@ -373,6 +397,52 @@ mod tests {
         let seen = folder.look(&job).unwrap().unwrap();
         assert_eq!((seen.standing, seen.status.state), (Standing::Lost { last_seen: seen.last_seen }, State::Lost));
         assert!(seen.last_seen.until(Time::now()) < 60_000);
+    }
+
+    #[test]
+    fn a_status_is_written_by_its_owner_only_whatever_the_umask() {
+        let (_place, folder) = folder();
+        let job = name("a");
+        folder.write_status(&job, &Status::default()).unwrap();
+        let path = folder.path().join("a.status");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o133, 0);
+        for mode in [0o666, 0o664, 0o646] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(folder.look(&job).unwrap().unwrap().is_open, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn in_a_folder_for_everyone_only_who_may_touch_a_job_has_a_say() {
+        let (_place, folder) = folder();
+        let owner = fs::metadata(folder.path()).unwrap().uid();
+        let (one, other) = (owner + 1, owner + 2);
+        for mode in [0o755, 0o777, 0o2775] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert!(folder.heeds(other, one), "{mode:o}: who can write could write anything");
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        for who in [0, owner, one] {
+            assert!(folder.heeds(who, one), "{who}");
+        }
+        assert!(!folder.heeds(other, one));
+    }
+
+    #[test]
+    fn a_wish_of_someone_else_is_none_in_a_folder_for_everyone() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let (_place, folder) = folder();
+        let job = name("a");
+        folder.write_status(&job, &Status::default()).unwrap();
+        folder.write_wish(&job, "1", Wish::Stop).unwrap();
+        std::os::unix::fs::chown(folder.path().join("a.stop"), Some(65_534), None).unwrap();
+        assert_eq!(folder.wish(&job, "1"), Some(Wish::Stop));
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(folder.wish(&job, "1"), None);
+        std::os::unix::fs::chown(folder.path().join("a.status"), Some(65_534), None).unwrap();
+        assert_eq!(folder.wish(&job, "1"), Some(Wish::Stop), "a server that knows no root");
     }
 
     #[test]

@@ -24,8 +24,8 @@ impl Name {
             return Ok(Self(text.to_owned()));
         }
         Err(format!(
-            "`{}` is no name for a job: up to {LONGEST} letters, digits, `-`, `_`, `.`, `+` and `@`, and a letter or a \
-             digit first",
+            "`{}` is no name for a job: up to {LONGEST} letters, digits, `-`, `_`, `.`, `+` and `@`, and a letter, a \
+             digit or `_` first",
             crate::words::clean(text, 40)
         ))
     }

@@ -6,11 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use nix::unistd::geteuid;
+
 use super::claim::{self, Claim};
-use super::folder::TEMPORARY;
+use super::folder::{TEMPORARY, is_token};
 use super::{Folder, Name, Seen, Time};
 use crate::sorted;
 
@@ -62,7 +65,7 @@ fn find(path: &Path) -> io::Result<Found> {
 /// `.NAME.status.TOKEN.tmp`, `.NAME.stop.TOKEN.tmp`
 fn is_temporary(file: &str) -> bool {
     let of_job = |stem: &str| {
-        let (file, _token) = stem.rsplit_once('.')?;
+        let (file, _) = stem.rsplit_once('.').filter(|(_, token)| is_token(token))?;
         let job = file.strip_suffix(".status").or_else(|| file.strip_suffix(".stop"))?;
         Name::parse(job).ok()
     };
@@ -165,6 +168,11 @@ impl Cleaner<'_> {
         Some(self.now.duration_since(metadata.modified().ok()?).unwrap_or_default())
     }
 
+    fn is_own(&self, file: &str) -> bool {
+        let own = geteuid().as_raw();
+        fs::symlink_metadata(self.folder.path().join(file)).is_ok_and(|metadata| metadata.uid() == own)
+    }
+
     fn remove(&mut self, file: &str) -> bool {
         let removed = fs::remove_file(self.folder.path().join(file));
         self.note(file, removed)
@@ -172,6 +180,8 @@ impl Cleaner<'_> {
 
     fn note(&mut self, file: &str, removed: io::Result<()>) -> bool {
         match removed {
+            // Of others in a folder for everyone: they, or root, will do it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !self.is_own(file) => false,
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 self.warnings.push(format!("{} is kept: {error}", self.folder.path().join(file).display()));
                 false

@@ -239,3 +239,36 @@ fn claims_are_told_by_their_names() {
         assert!(!is_claim(other), "{other}");
     }
 }
+
+#[test]
+fn a_link_in_a_claim_s_place_gives_nobody_rights_elsewhere() {
+    let (place, folder) = folder();
+    folder.make().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let elsewhere = place.path().join("elsewhere");
+    DirBuilder::new().mode(0o700).create(&elsewhere).unwrap();
+    let private = folder.path().join(".a.claim.1");
+    std::os::unix::fs::symlink(&elsewhere, &private).unwrap();
+    assert!(prepare(folder.path(), &private, "claim~1~2~3~4").is_err());
+    assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[test]
+fn only_names_that_a_claim_can_have_are_claims() {
+    for claim in [".a.claim", ".a.claim.12-00ff-0", ".a.claim.x.claim"] {
+        assert!(is_claim(claim), "{claim}");
+    }
+    for other in ["a.claim", ".a.claim.\u{1b}]0;x\u{7}", ".a.claim.b c", ".a b.claim", ".claim"] {
+        assert!(!is_claim(other), "{other:?}");
+    }
+}
+
+#[test]
+fn whatever_a_status_says_it_is_told_by_the_name_that_was_asked_for() {
+    let (_place, folder) = folder();
+    folder.make().unwrap();
+    folder.write_status(&name("a"), &Status { job: "b".to_owned(), ..running("1") }).unwrap();
+    let refused = begin(&folder, &name("a"), &mut |_| Status::default()).unwrap_err().to_string();
+    assert!(refused.starts_with("`a` runs already"), "{refused}");
+}

@@ -79,8 +79,9 @@ impl LogFile {
     pub fn resume(path: &Path, length: u64) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).append(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
         let found = file.metadata()?;
-        if !found.is_file() {
-            return Err(io::Error::other("it is not a regular file"));
+        // Our own had one name only: what has another one may be someone else's, put there to be cut and written to.
+        if !found.is_file() || found.nlink() != 1 {
+            return Err(io::Error::other("it is not the regular file that was there"));
         }
         let whole = whole(&file, length, found.len())?;
         if whole < found.len() {

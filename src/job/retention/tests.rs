@@ -160,3 +160,15 @@ fn no_link_is_followed_and_what_cannot_be_removed_is_told() {
     let nowhere = Folder::new(world.folder.path().join("nowhere"));
     assert_eq!(clean(&nowhere, &name("a"), 1, None).len(), 1);
 }
+
+#[test]
+fn what_only_looks_like_a_left_over_stays_and_is_not_named() {
+    let world = World::new();
+    let strange = [".a.status.\u{1b}]0;x\u{7}.tmp", ".a.stop.b c.tmp"];
+    for file in strange {
+        world.file(file, 1);
+    }
+    world.file(".a.status.12-00ff.tmp", 1);
+    world.clean("a", 1, None);
+    assert_eq!(world.files(), strange);
+}

@@ -8,6 +8,9 @@ use super::REFUSED;
 use crate::commands::{complain, print};
 use crate::words;
 
+/// The longest text that is told, in characters: names of files in it may be anyone's.
+const LONGEST: usize = 2000;
+
 /// Where whoever began the job waits to hear of it.
 pub enum Starter {
     /// It is this process or its parent: what goes wrong is said on standard error.
@@ -25,7 +28,7 @@ impl Starter {
     /// The job does not run, and this is the exit code.
     pub fn refuse(&self, code: i32, text: &str) -> i32 {
         match self {
-            Self::Here => complain(text),
+            Self::Here => complain(&words::clean(text, LONGEST)),
             Self::Far(_) => self.send(code, text),
         }
         code
@@ -34,14 +37,14 @@ impl Starter {
     /// Something is not as it should be, and the job runs all the same.
     pub fn warn(&self, text: &str) {
         match self {
-            Self::Here => complain(text),
+            Self::Here => complain(&words::clean(text, LONGEST)),
             Self::Far(_) => self.send(-1, text),
         }
     }
 
     fn send(&self, code: i32, text: &str) {
         if let Self::Far(pipe) = self {
-            let line = format!("{code} {}\n", words::clean(text, 2000));
+            let line = format!("{code} {}\n", words::clean(text, LONGEST));
             let _ = pipe.try_clone().map(|pipe| File::from(pipe).write_all(line.as_bytes()));
         }
     }

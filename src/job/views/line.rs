@@ -8,6 +8,8 @@ use crate::words::{clean, span};
 
 /// The longest last line that is shown, in characters.
 const LAST: usize = 200;
+/// The most warnings that are shown: there are no more, unless somebody else has written them.
+pub(super) const WARNINGS: usize = 5;
 /// The longest name of a signal or a host, in characters.
 const WORD: usize = 60;
 
@@ -41,7 +43,7 @@ pub(super) fn line(name: &Name, seen: &Seen) -> String {
         text.extend([": ", &clean(last, LAST)]);
     }
     text.push('\n');
-    for warning in &status.warnings {
+    for warning in status.warnings.iter().take(WARNINGS) {
         text.extend(["  warning: ", &clean(warning, LAST), "\n"]);
     }
     text

@@ -21,7 +21,7 @@ const TAKEOVER: Duration = Duration::from_millis(200);
 /// Prints all jobs as a table. Returns the exit code.
 #[must_use]
 pub fn list(folder: &Folder, options: &cli::List) -> i32 {
-    let Some(mut jobs) = gather(folder) else { return 1 };
+    let Some(mut jobs) = gather(folder, options.json) else { return 1 };
     if options.running {
         jobs.retain(|(_, seen)| seen.runs());
     }
@@ -34,8 +34,8 @@ pub fn list(folder: &Folder, options: &cli::List) -> i32 {
     print(text(&jobs, Look::of_stdout()).trim_start())
 }
 
-/// All jobs, the latest first; none if the folder cannot be read, which was said.
-pub(super) fn gather(folder: &Folder) -> Option<Vec<(Name, Seen)>> {
+/// All jobs, the latest first, `whole` or without what no line tells of them; none if the folder cannot be read, which was said.
+pub(super) fn gather(folder: &Folder, whole: bool) -> Option<Vec<(Name, Seen)>> {
     let names = match folder.jobs() {
         Ok(names) => names,
         Err(error) => {
@@ -43,9 +43,10 @@ pub(super) fn gather(folder: &Folder) -> Option<Vec<(Name, Seen)>> {
             return None;
         }
     };
+    let look = |name: &Name| folder.look(name).map(|seen| seen.map(|seen| if whole { seen } else { short(seen) }));
     let mut jobs = Vec::with_capacity(names.len());
     for name in names {
-        match folder.look(&name) {
+        match look(&name) {
             Ok(Some(seen)) => jobs.push((name, seen)),
             // It is damaged, or was removed meanwhile.
             Ok(None) => {}
@@ -55,13 +56,21 @@ pub(super) fn gather(folder: &Folder) -> Option<Vec<(Name, Seen)>> {
     if jobs.iter().any(|(_, seen)| seen.is_in_doubt()) {
         std::thread::sleep(TAKEOVER);
         for (name, seen) in jobs.iter_mut().filter(|(_, seen)| seen.is_in_doubt()) {
-            if let Ok(Some(now)) = folder.look(name) {
+            if let Ok(Some(now)) = look(name) {
                 *seen = now;
             }
         }
     }
     sorted::sort_by_key(&mut jobs, |(_, seen)| Reverse(seen.status.started.0));
     Some(jobs)
+}
+
+/// A mebibyte of empty words, which anyone can write into a status, is eight of them in memory: too much in a list.
+fn short(mut seen: Seen) -> Seen {
+    seen.status.command = Vec::new();
+    seen.status.warnings.truncate(line::WARNINGS);
+    seen.status.warnings.shrink_to_fit();
+    seen
 }
 
 /// What to say where there are no jobs.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use nix::unistd::geteuid;
 
-use super::{complain, find};
+use super::{NAME, complain, find};
 use crate::cli;
 use crate::job::command::Request;
 use crate::job::{Name, Place, Seen, runner};
@@ -42,6 +42,10 @@ pub(super) fn request(name: Name, seen: &Seen, options: &cli::Retry, caller: u32
         return Err(by_hand(&format!(
             "the status of `{name}` was written by someone else, or can be, and its command with it"
         )));
+    }
+    // Who may rename files in the folder cannot write one of ours, and can put one in the place of another.
+    if status.job != name.as_str() {
+        return Err(by_hand(&format!("the status of `{name}` is that of another job, `{}`", clean(&status.job, NAME))));
     }
     if status.command.is_empty() {
         return Err(format!("the status of `{name}` names no command"));

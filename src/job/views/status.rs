@@ -24,7 +24,7 @@ pub fn status(folder: &Folder, options: &cli::JobStatus) -> i32 {
 
 /// Those that run come first.
 fn all(folder: &Folder, as_json: bool) -> i32 {
-    let Some(mut jobs) = gather(folder) else { return 1 };
+    let Some(mut jobs) = gather(folder, as_json) else { return 1 };
     sorted::sort_by_key(&mut jobs, |(_, seen)| u64::from(!seen.runs()));
     if as_json {
         return print(&json(&Value::Array(jobs.iter().map(|(name, seen)| value(name, seen)).collect())));

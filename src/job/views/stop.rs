@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use nix::libc;
+use nix::unistd::geteuid;
 
 use super::wait::{End, watch};
 use super::{complain, find, line, print_end};
@@ -92,6 +93,14 @@ impl Asked<'_> {
         let status = &seen.status;
         if !seen.is_here() {
             if !self.wished {
+                if !self.folder.heeds(geteuid().as_raw(), seen.owner) {
+                    return Err(format!(
+                        "`{}` runs in another container ({}) as someone else, and {} may not stop it: try sudo",
+                        self.name,
+                        clean(&status.host, NAME),
+                        status::own_name()
+                    ));
+                }
                 let wish = if self.kill { Wish::Kill } else { Wish::Stop };
                 self.folder.write_wish(self.name, &status.id, wish).map_err(|error| {
                     let path = clean(&self.folder.path().to_string_lossy(), NAME);

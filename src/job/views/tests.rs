@@ -368,6 +368,8 @@ fn a_command_that_someone_else_may_have_written_is_shown_and_not_run() {
     assert!(refused(&others, 1001).contains(by_hand));
     assert!(retry::request(name("build"), &others, &again(), 1000).is_ok());
     assert!(refused(&Seen { is_open: true, ..ended }, 0).contains(by_hand));
+    let renamed = Status { job: "rescue".to_owned(), ..status.clone() };
+    assert!(refused(&seen(renamed, Standing::Ended), 0).contains("of another job, `rescue`"));
     let lossy = Status { command: vec!["cat".to_owned(), "a\u{fffd}".to_owned()], ..status };
     assert!(refused(&seen(lossy, Standing::Ended), 0).contains("no UTF-8"));
     let nothing = Status { command: Vec::new(), ..build() };

@@ -55,7 +55,7 @@ pub fn wait(folder: &Folder, options: &cli::Wait) -> i32 {
             125
         }
         End::Late(seen) => {
-            complain(line::line(&name, &seen).trim_end());
+            complain(&format!("not within this time: {}", line::line(&name, &seen).trim_end()));
             124
         }
         End::Gone(why) => {

@@ -171,6 +171,11 @@ fn only_a_file_is_gone_on_with() {
     fs::write(folder.path().join("file"), "").unwrap();
     symlink("file", folder.path().join("link")).unwrap();
     assert!(LogFile::resume(&folder.path().join("link"), 0).is_err());
+    let precious = folder.path().join("precious");
+    fs::write(&precious, "one\ntwo").unwrap();
+    fs::hard_link(&precious, folder.path().join("log")).unwrap();
+    assert!(LogFile::resume(&folder.path().join("log"), 0).is_err(), "it has another name: it may be someone else's");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "one\ntwo");
 }
 
 proptest! {

@@ -5,6 +5,9 @@ use crate::job::log::entry::{Line, decoded};
 /// So much of a line is put together, in bytes; a longer one is handed on in pieces of this size.
 const LONGEST: usize = 16 << 20;
 
+/// Records are not so many times longer than what they say: six times as JSON, one and a third as base64, and their keys.
+const RECORDS: usize = 8;
+
 /// A line of a log, or what stands for lines that are not in it.
 pub struct Item<'a> {
     /// When it came, as it stands in the log; of a line in parts, the first one.
@@ -99,7 +102,9 @@ impl Join {
         }
         let whole = begun.get_or_insert_with(|| Begun { time: time.to_owned(), ..Begun::default() });
         whole.add(line, record, want);
-        if !line.part || whole.text.len() >= LONGEST {
+        // Parts without a text are none of ours, and may be without end.
+        let longest = whole.text.len().max(whole.bytes.len()).max(whole.records.len() / RECORDS);
+        if !line.part || longest >= LONGEST {
             whole.give(line.stderr, !line.unended, line.part, emit);
             *begun = None;
         }

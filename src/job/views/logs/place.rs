@@ -34,7 +34,11 @@ pub fn find(folder: &Folder, wanted: &str) -> Result<Place, String> {
     }
     let (mut newest, mut known) = (None::<String>, Vec::new());
     let files = folder.path().read_dir().map(|files| files.flatten().collect::<Vec<_>>());
-    let files = files.map_err(|error| format!("no job has run here: cannot read {shown}: {error}"))?;
+    let files = match files {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(format!("cannot read {shown}: {error}")),
+        Ok(files) => files,
+    };
     for file in files {
         let file = file.file_name();
         let Some(file) = file.to_str() else { continue };

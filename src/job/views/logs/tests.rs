@@ -409,7 +409,7 @@ fn who_asks_for_what_is_not_there_is_told_what_is() {
     assert!(told.ends_with("\n  hint: did you mean `build`?\n  there are: build, test"), "{told}");
     assert!(world.problem("../x").contains("is no name for a job"));
     let nowhere = World { folder: Folder::new(world.directory.path().join("x")), ..world };
-    assert!(nowhere.problem("build").starts_with("no job has run here: cannot read "));
+    assert!(nowhere.problem("build").starts_with("no job has run here: there is none in "));
 }
 
 /// Not a test: figures for the log of a large build. `cargo test --release --lib -- --ignored --nocapture gigabyte`
@@ -450,4 +450,33 @@ fn a_gigabyte_is_read_at_this_speed() {
         let took = started.elapsed();
         println!("{how:32} {took:>10.1?} {:>6.0} MB/s", bytes as f64 / 1e6 / took.as_secs_f64());
     }
+}
+
+#[test]
+fn parts_that_say_nothing_are_not_kept_without_end() {
+    let mut join = join::Join::new(true, true);
+    let line =
+        |base64| crate::job::log::entry::Line { stderr: false, text: "".into(), base64, part: true, unended: false };
+    let mut given = 0;
+    let record = vec![b'x'; 1 << 20];
+    for _ in 0..200 {
+        join.line("", &line(None), &record, &mut |_| given += 1);
+    }
+    assert!(given > 0, "records");
+    let bytes = "AAAA".repeat(250_000);
+    given = 0;
+    for _ in 0..60 {
+        join.line("", &line(Some(&bytes)), b"", &mut |_| given += 1);
+    }
+    assert!(given > 0, "bytes");
+}
+
+#[test]
+fn numbers_beyond_all_measure_are_no_trouble() {
+    let world = World::new();
+    let missing = format!("{{\"type\":\"missing\",\"time\":\"x\",\"lines\":{},\"reason\":\"\"}}\n", u64::MAX);
+    world.write(&missing.repeat(2));
+    world
+        .write("{\"type\":\"exit\",\"time\":\"\",\"state\":\"failed\",\"duration\":1e308,\"exit_code\":-2147483648}\n");
+    assert!(world.shown("build --raw").1.iter().any(|told| told.contains("lines are missing")));
 }

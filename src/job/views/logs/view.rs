@@ -76,7 +76,7 @@ impl<'a> View<'a> {
                 select.take(item, &mut |begins, item| output.item(begins, item));
             }),
             Kind::Missing { lines, reason } => {
-                self.missing += lines;
+                self.missing = self.missing.saturating_add(lines);
                 let item = Item { time: entry.time, text: Text::Missing { lines, reason: &reason }, records: record };
                 select.take(&item, &mut |begins, item| output.item(begins, item));
             }
