@@ -236,7 +236,7 @@ fn a_full_disk_takes_no_job_along_and_the_log_tells_what_is_missing() {
         "{log}"
     );
     assert_eq!(of("line").count() as u64 + missing, LINES + 1);
-    assert_eq!(of("line").last().unwrap()["text"], "after");
+    assert_eq!(of("line").next_back().unwrap()["text"], "after");
     let shown = job(&container, "logs full --tail 5");
     assert!(shown.text().contains(&missing.to_string()), "nobody is told that lines are missing: {shown:?}");
 }
