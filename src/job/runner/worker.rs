@@ -31,6 +31,10 @@ const PIECE: usize = 64 << 10;
 const LISTEN: Duration = Duration::from_millis(500);
 /// Nor for longer than this in all.
 const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
+/// The longest command that stands in a status, in bytes of JSON: a longer status is not read.
+const LONGEST_COMMAND: usize = 512 << 10;
+/// What a pipe holds at most where that cannot be found out, in bytes: what anyone may have it hold.
+const LARGEST_PIPE: usize = 1 << 20;
 /// How often SIGKILL is sent again: what is forked at the very moment may have been missed.
 const KILL_AGAIN: Duration = Duration::from_millis(200);
 /// How long who reads our own output may take for the last of it.
@@ -61,6 +65,16 @@ struct Source {
     /// None once it has ended.
     pipe: Option<File>,
     lines: Lines,
+    /// How much the pipe may still hold of what the command printed before it ended, in bytes: that is read in any case.
+    owed: usize,
+}
+
+impl Source {
+    /// Whether all has been read that the command had printed when it ended.
+    fn is_heard_out(&self) -> bool {
+        let Some(pipe) = self.pipe.as_ref().filter(|_| self.owed > 0) else { return true };
+        poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready == 0)
+    }
 }
 
 impl<'a> Worker<'a> {
@@ -120,7 +134,12 @@ impl<'a> Worker<'a> {
         let how = &job.request.how;
         let source = |pipe: &File, stream| {
             let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-            Source { pipe: pipe.try_clone().ok(), lines: Lines::new(stream, how.ansi) }
+            let owed = fcntl(pipe, FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| usize::try_from(size).ok());
+            Source {
+                pipe: pipe.try_clone().ok(),
+                lines: Lines::new(stream, how.ansi),
+                owed: owed.unwrap_or(LARGEST_PIPE),
+            }
         };
         let [out, errors] = &job.readers;
         Self {
@@ -208,9 +227,11 @@ impl<'a> Worker<'a> {
         if self.kill_at.is_some() && sys::has_children() {
             return false;
         }
-        self.sources.iter().all(|source| source.pipe.is_none()) || self.listens_until(ended_at) <= Instant::now()
+        let is_late = self.listens_until(ended_at) <= Instant::now();
+        self.sources.iter().all(|source| source.pipe.is_none() || is_late && source.is_heard_out())
     }
 
+    /// Until when what is left in the background is listened to.
     fn listens_until(&self, ended_at: Instant) -> Instant {
         let heard = self.heard.map_or(ended_at, |(at, _)| at.max(ended_at));
         (heard + LISTEN).min(ended_at + LISTEN_AT_MOST)
@@ -218,7 +239,7 @@ impl<'a> Worker<'a> {
 
     /// Waits until there is something to do. Returns which outputs of the command can be read.
     fn wait(&self) -> [bool; 2] {
-        let blocked = self.echo.as_ref().is_some_and(Echo::is_blocked);
+        let blocked = self.is_blocked();
         let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
         // A descriptor that is not to be watched stands in the list as one that never has anything to say.
         let mut watched = vec![watch(self.job.signals.as_fd())];
@@ -234,8 +255,15 @@ impl<'a> Worker<'a> {
         pipes.map(|pipe| pipe.is_some() && answers.next().unwrap_or(true))
     }
 
+    /// Whether nothing more should be read for now, because nobody takes what we print.
+    fn is_blocked(&self) -> bool {
+        self.echo.as_ref().is_some_and(Echo::is_blocked)
+    }
+
     fn deadline(&self) -> Instant {
-        let listens = self.ended_at.map(|at| self.listens_until(at));
+        // Who is late and cannot read waits for whoever takes what we print.
+        let waits = |at: &Instant| !self.is_blocked() || *at > Instant::now();
+        let listens = self.ended_at.map(|at| self.listens_until(at)).filter(waits);
         let echo = self.echo.as_ref().and_then(Echo::deadline);
         let others = [self.files.due(), self.kill_at, listens, echo];
         others.into_iter().flatten().fold(self.heartbeat_at, Instant::min)
@@ -310,7 +338,12 @@ impl<'a> Worker<'a> {
                 source.pipe = None;
                 return;
             }
-            Ok(length) => self.read.get(..length).unwrap_or_default(),
+            Ok(length) => {
+                if self.ended_at.is_some() {
+                    source.owed = source.owed.saturating_sub(length);
+                }
+                self.read.get(..length).unwrap_or_default()
+            }
             Err(error) => {
                 if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
                     source.pipe = None;
