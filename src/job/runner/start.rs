@@ -43,6 +43,14 @@ impl Starter {
         }
     }
 
+    /// Its pipe, if it is at the other end of one.
+    pub fn far(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Here => None,
+            Self::Far(pipe) => Some(pipe.as_fd()),
+        }
+    }
+
     fn send(&self, code: i32, text: &str) {
         if let Self::Far(pipe) = self {
             let line = format!("{code} {}\n", words::clean(text, 2000));

@@ -13,7 +13,7 @@ use super::checkpoint::Saved;
 use super::child::{Command, Failure};
 use super::echo::Echo;
 use super::files::Files;
-use super::{Job, REFUSED, pipes};
+use super::{BETWEEN_LOOKS, Job, REFUSED, pipes};
 use crate::engine::processes;
 use crate::job::claim::{self, Refused};
 use crate::job::folder::Wish;
@@ -91,6 +91,18 @@ impl<'a> Worker<'a> {
                 }
                 Err(error) => return job.starter.refuse(REFUSED, &format!("job {name}: {error}")),
             },
+        };
+        let claimed = loop {
+            match claim::begin(&job.place.folder, &name, &mut |_| job.first_status()) {
+                // Another one that waited was quicker.
+                Err(Refused::Runs(_)) if job.request.how.queue.is_some() => {
+                    if let Err(code) = job.wait_longer() {
+                        return job.starter.refuse(code, &format!("job {name}: it waits no longer, and has not run"));
+                    }
+                    job.begun = Instant::now();
+                }
+                other => break other,
+            }
         };
         let job = &*job;
         let claimed = claim::begin(&job.place.folder, &name, &mut |_| job.first_status());
@@ -479,6 +491,19 @@ fn runner() -> (i32, u64) {
 }
 
 impl Job {
+    /// Waits a while for another job's end, or fails with an exit code: by a signal, or with whoever began it in the
+    /// background and is gone.
+    fn wait_longer(&self) -> Result<(), i32> {
+        let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        watched.extend(self.starter.far().map(|pipe| PollFd::new(pipe, PollFlags::empty())));
+        let _ = poll(&mut watched, PollTimeout::try_from(BETWEEN_LOOKS).unwrap_or(PollTimeout::ZERO));
+        if watched.get(1).is_some_and(|starter| starter.any().unwrap_or(false)) {
+            return Err(REFUSED);
+        }
+        let ends = |signal: &i32| [SIGTERM, SIGINT, SIGQUIT, SIGUSR2].contains(signal);
+        sys::next_signals(&self.signals).find(ends).map_or(Ok(()), |signal| Err(signal.saturating_add(128)))
+    }
+
     /// What is known before the command runs.
     fn first_status(&self) -> Status {
         let now = Time::now();
