@@ -127,6 +127,10 @@ impl<'a> Worker<'a> {
         let over = status.state.is_final();
         let mut worker = Self::new(job, status);
         (worker.end, worker.ended_at) = (saved.end, saved.end.map(|_| Instant::now()));
+        if worker.files.status.state == State::Stopping {
+            // It was asked, and may be deaf.
+            (worker.asked, worker.kill_at) = (true, Some(Instant::now() + job.request.how.stop_timeout));
+        }
         if over {
             // It was killed with its last breath.
             worker.files.write_status();
