@@ -1,5 +1,6 @@
 //! The worker: the command's parent, which reads what that prints and writes the job's files.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -240,7 +241,7 @@ impl<'a> Worker<'a> {
     /// ended, or say nothing more.
     fn is_over(&self) -> bool {
         let Some(ended_at) = self.ended_at else { return false };
-        if self.kill_at.is_some() && sys::has_children() {
+        if self.kill_at.is_some() && sys::has_children() && sees_processes() {
             return false;
         }
         let is_late = self.listens_until(ended_at) <= Instant::now();
@@ -321,6 +322,10 @@ impl<'a> Worker<'a> {
 
     fn end_all(&mut self, signal: i32, patience: Duration) {
         processes::sweep(signal);
+        if !sees_processes() {
+            self.signal_command(signal);
+            self.signal_command(SIGCONT);
+        }
         self.asked = true;
         self.kill_at = Some(Instant::now() + patience);
         let state = &mut self.files.status.state;
@@ -486,6 +491,30 @@ impl Worker<'_> {
             None => REFUSED,
         }
     }
+}
+
+/// Whether there is a /proc. Without it nobody but the command's process group can be found.
+fn sees_processes() -> bool {
+    std::fs::exists("/proc/self/stat").unwrap_or(false)
+}
+
+/// A command, as the status has it: of one that is too long for a status the beginning, and a word that tells so, which
+/// is not to be run again.
+fn as_written(command: &[OsString]) -> Vec<String> {
+    let (mut words, mut room) = (Vec::new(), LONGEST_COMMAND);
+    for (number, word) in command.iter().enumerate() {
+        let word = word.to_string_lossy().into_owned();
+        // As JSON: the two quotation marks and the comma, and what is escaped.
+        let length =
+            word.chars().map(|letter| if letter.is_control() { 6 } else { letter.len_utf8() + 1 }).sum::<usize>();
+        let Some(left) = room.checked_sub(length + 3) else {
+            words.push(format!("{} {} words too many", char::REPLACEMENT_CHARACTER, command.len() - number));
+            break;
+        };
+        room = left;
+        words.push(word);
+    }
+    words
 }
 
 /// This process, as the status names it: its number, and when it was started.
