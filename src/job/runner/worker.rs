@@ -106,7 +106,6 @@ impl<'a> Worker<'a> {
             }
         };
         let job = &*job;
-        let claimed = claim::begin(&job.place.folder, &name, &mut |_| job.first_status());
         let (status, fault) = match claimed {
             Ok(status) => (status, None),
             Err(refused @ Refused::Runs(_)) => return job.starter.refuse(REFUSED, &format!("job {refused}")),
@@ -549,7 +548,7 @@ impl Job {
             id: format!("{day}-{second}"),
             started: now,
             updated: now,
-            command: self.request.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            command: as_written(&self.request.command),
             directory: self.request.directory.clone(),
             user: crate::status::own_name(),
             host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
