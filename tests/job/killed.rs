@@ -34,6 +34,20 @@ fn a_killed_worker_is_replaced_and_the_job_ends_with_its_own_code() {
 }
 
 #[test]
+fn whoever_takes_over_goes_on_with_ending_a_deaf_command() {
+    let world = World::new();
+    let script = "trap '' TERM; echo up; while :; do sleep 0.05; done";
+    let child = world.begin(&["run", "a", "--quiet", "--stop-timeout", "1s", "--", "sh", "-c", script]);
+    until("it to be up", || (world.try_status("a")?["lines"] == 1).then_some(()));
+    let worker = world.status("a")["runner"].clone();
+    send(&worker, Signal::SIGTERM);
+    until("it to be asked", || (world.state("a") == "stopping").then_some(()));
+    send(&worker, Signal::SIGKILL);
+    assert_eq!(finish(child).status.code(), Some(137));
+    assert_eq!(world.state("a"), "stopped");
+}
+
+#[test]
 fn a_killed_guard_is_not_missed() {
     let world = World::new();
     let child = world.begin(&["run", "a", "--quiet", "--", "sh", "-c", COUNTS]);

@@ -124,3 +124,44 @@ fn a_status_is_whole_whenever_it_is_read() {
     send(&child.id().into(), Signal::SIGTERM);
     finish(child);
 }
+
+#[test]
+fn what_a_command_has_printed_before_its_end_is_in_the_log_whoever_reads_it() {
+    let world = World::new();
+    // More than is read at once and than the reader's pipe holds, less than the command has to wait for: it has ended
+    // long before somebody reads.
+    let mut child = world.begin(&["run", "a", "--", "seq", "100000"]);
+    let status = world.ended("a");
+    assert_eq!((&status["state"], &status["lines"]), (&"succeeded".into(), &100_000.into()));
+    assert_eq!(world.texts("a").len(), 100_000);
+    drop(child.stdout.take());
+    finish(child);
+}
+
+#[test]
+fn a_warning_that_nobody_takes_holds_no_job_up() {
+    let world = World::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut full = writer.try_clone().unwrap();
+    full.write_all(&[b'x'; 65536]).unwrap();
+    let gone = format!("rm -r {}; sleep 1.5; exit 4", world.jobs().display());
+    let mut command = world.command(&["run", "a", "--quiet", "--", "sh", "-c", &gone]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::from(std::os::fd::OwnedFd::from(writer))).spawn().unwrap();
+    assert_eq!(finish(child).status.code(), Some(4));
+    drop(reader);
+}
+
+#[test]
+fn a_very_long_command_has_a_status_and_is_not_run_again_by_halves() {
+    let world = World::new();
+    let long = "x".repeat(100_000);
+    let script = ["run", "a", "--detach", "--", "sh", "-c", "sleep 1000"];
+    world.job(&[&script[..], &[long.as_str(); 12]].concat()).with(0);
+    assert!(world.status("a")["command"].as_array().unwrap().len() < 12);
+    assert!(world.job(&["run", "a", "--", "true"]).with(125).errors.contains("runs already"));
+    world.job(&["stop", "a", "--kill"]).with(0);
+    assert!(world.job(&["retry", "a"]).with(125).errors.contains("very long"));
+    world.job(&["run", "b", "--quiet", "--", "true", &long, ""]).with(0);
+    assert_eq!(world.status("b")["command"].as_array().unwrap().len(), 3);
+    world.job(&["retry", "b", "--quiet"]).with(0);
+}

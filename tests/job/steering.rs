@@ -30,6 +30,20 @@ fn of_twenty_that_begin_at_once_one_runs() {
 }
 
 #[test]
+fn all_that_wait_in_a_queue_run_one_at_a_time() {
+    let world = World::new();
+    world.job(&["run", "a", "--detach", "--", "sleep", "0.7"]).with(0);
+    let alone = format!("mkdir {0} || exit 9; sleep 0.2; rmdir {0}", world.path("alone").display());
+    let all: Vec<_> =
+        (0..5).map(|_| world.begin(&["run", "a", "--queue", "--quiet", "--", "sh", "-c", &alone])).collect();
+    for child in all {
+        let output = finish(child);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(world.logs("a").len(), 6);
+}
+
+#[test]
 fn a_job_is_stopped_waited_for_and_run_again() {
     let world = World::new();
     world.job(&["run", "a", "--detach", "--", "sleep", "1000"]).with(0);

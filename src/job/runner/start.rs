@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::REFUSED;
 use crate::commands::{complain, print};
@@ -37,8 +39,18 @@ impl Starter {
     /// Something is not as it should be, and the job runs all the same.
     pub fn warn(&self, text: &str) {
         match self {
+            // A terminal that is stopped holds no job up. The status has it, too.
+            Self::Here if !has_room() => {}
             Self::Here => complain(&words::clean(text, LONGEST)),
             Self::Far(_) => self.send(-1, text),
+        }
+    }
+
+    /// Its pipe, if it is at the other end of one.
+    pub fn far(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Here => None,
+            Self::Far(pipe) => Some(pipe.as_fd()),
         }
     }
 
@@ -48,6 +60,12 @@ impl Starter {
             let _ = pipe.try_clone().map(|pipe| File::from(pipe).write_all(line.as_bytes()));
         }
     }
+}
+
+/// Whether standard error takes a line without making us wait.
+fn has_room() -> bool {
+    let errors = std::io::stderr();
+    poll(&mut [PollFd::new(errors.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO) != Ok(0)
 }
 
 /// Waits for what a job in the background tells, and says it. Returns the exit code.

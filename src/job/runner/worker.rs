@@ -1,5 +1,6 @@
 //! The worker: the command's parent, which reads what that prints and writes the job's files.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,7 +14,7 @@ use super::checkpoint::Saved;
 use super::child::{Command, Failure};
 use super::echo::Echo;
 use super::files::Files;
-use super::{Job, REFUSED, pipes};
+use super::{BETWEEN_LOOKS, Job, REFUSED, pipes};
 use crate::engine::processes;
 use crate::job::claim::{self, Refused};
 use crate::job::folder::Wish;
@@ -31,6 +32,10 @@ const PIECE: usize = 64 << 10;
 const LISTEN: Duration = Duration::from_millis(500);
 /// Nor for longer than this in all.
 const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
+/// The longest command that stands in a status, in bytes of JSON: a longer status is not read.
+const LONGEST_COMMAND: usize = 512 << 10;
+/// What a pipe holds at most where that cannot be found out, in bytes: what anyone may have it hold.
+const LARGEST_PIPE: usize = 1 << 20;
 /// How often SIGKILL is sent again: what is forked at the very moment may have been missed.
 const KILL_AGAIN: Duration = Duration::from_millis(200);
 /// How long who reads our own output may take for the last of it.
@@ -61,6 +66,16 @@ struct Source {
     /// None once it has ended.
     pipe: Option<File>,
     lines: Lines,
+    /// How much the pipe may still hold of what the command printed before it ended, in bytes: that is read in any case.
+    owed: usize,
+}
+
+impl Source {
+    /// Whether all has been read that the command had printed when it ended.
+    fn is_heard_out(&self) -> bool {
+        let Some(pipe) = self.pipe.as_ref().filter(|_| self.owed > 0) else { return true };
+        poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready == 0)
+    }
 }
 
 impl<'a> Worker<'a> {
@@ -78,8 +93,19 @@ impl<'a> Worker<'a> {
                 Err(error) => return job.starter.refuse(REFUSED, &format!("job {name}: {error}")),
             },
         };
+        let claimed = loop {
+            match claim::begin(&job.place.folder, &name, &mut |_| job.first_status()) {
+                // Another one that waited was quicker.
+                Err(Refused::Runs(_)) if job.request.how.queue.is_some() => {
+                    if let Err(code) = job.wait_longer() {
+                        return job.starter.refuse(code, &format!("job {name}: it waits no longer, and has not run"));
+                    }
+                    job.begun = Instant::now();
+                }
+                other => break other,
+            }
+        };
         let job = &*job;
-        let claimed = claim::begin(&job.place.folder, &name, &mut |_| job.first_status());
         let (status, fault) = match claimed {
             Ok(status) => (status, None),
             Err(refused @ Refused::Runs(_)) => return job.starter.refuse(REFUSED, &format!("job {refused}")),
@@ -101,6 +127,10 @@ impl<'a> Worker<'a> {
         let over = status.state.is_final();
         let mut worker = Self::new(job, status);
         (worker.end, worker.ended_at) = (saved.end, saved.end.map(|_| Instant::now()));
+        if worker.files.status.state == State::Stopping {
+            // It was asked, and may be deaf.
+            (worker.asked, worker.kill_at) = (true, Some(Instant::now() + job.request.how.stop_timeout));
+        }
         if over {
             // It was killed with its last breath.
             worker.files.write_status();
@@ -120,7 +150,12 @@ impl<'a> Worker<'a> {
         let how = &job.request.how;
         let source = |pipe: &File, stream| {
             let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-            Source { pipe: pipe.try_clone().ok(), lines: Lines::new(stream, how.ansi) }
+            let owed = fcntl(pipe, FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| usize::try_from(size).ok());
+            Source {
+                pipe: pipe.try_clone().ok(),
+                lines: Lines::new(stream, how.ansi),
+                owed: owed.unwrap_or(LARGEST_PIPE),
+            }
         };
         let [out, errors] = &job.readers;
         Self {
@@ -205,12 +240,14 @@ impl<'a> Worker<'a> {
     /// ended, or say nothing more.
     fn is_over(&self) -> bool {
         let Some(ended_at) = self.ended_at else { return false };
-        if self.kill_at.is_some() && sys::has_children() {
+        if self.kill_at.is_some() && sys::has_children() && sees_processes() {
             return false;
         }
-        self.sources.iter().all(|source| source.pipe.is_none()) || self.listens_until(ended_at) <= Instant::now()
+        let is_late = self.listens_until(ended_at) <= Instant::now();
+        self.sources.iter().all(|source| source.pipe.is_none() || is_late && source.is_heard_out())
     }
 
+    /// Until when what is left in the background is listened to.
     fn listens_until(&self, ended_at: Instant) -> Instant {
         let heard = self.heard.map_or(ended_at, |(at, _)| at.max(ended_at));
         (heard + LISTEN).min(ended_at + LISTEN_AT_MOST)
@@ -218,7 +255,7 @@ impl<'a> Worker<'a> {
 
     /// Waits until there is something to do. Returns which outputs of the command can be read.
     fn wait(&self) -> [bool; 2] {
-        let blocked = self.echo.as_ref().is_some_and(Echo::is_blocked);
+        let blocked = self.is_blocked();
         let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
         // A descriptor that is not to be watched stands in the list as one that never has anything to say.
         let mut watched = vec![watch(self.job.signals.as_fd())];
@@ -234,8 +271,15 @@ impl<'a> Worker<'a> {
         pipes.map(|pipe| pipe.is_some() && answers.next().unwrap_or(true))
     }
 
+    /// Whether nothing more should be read for now, because nobody takes what we print.
+    fn is_blocked(&self) -> bool {
+        self.echo.as_ref().is_some_and(Echo::is_blocked)
+    }
+
     fn deadline(&self) -> Instant {
-        let listens = self.ended_at.map(|at| self.listens_until(at));
+        // Who is late and cannot read waits for whoever takes what we print.
+        let waits = |at: &Instant| !self.is_blocked() || *at > Instant::now();
+        let listens = self.ended_at.map(|at| self.listens_until(at)).filter(waits);
         let echo = self.echo.as_ref().and_then(Echo::deadline);
         let others = [self.files.due(), self.kill_at, listens, echo];
         others.into_iter().flatten().fold(self.heartbeat_at, Instant::min)
@@ -277,6 +321,10 @@ impl<'a> Worker<'a> {
 
     fn end_all(&mut self, signal: i32, patience: Duration) {
         processes::sweep(signal);
+        if !sees_processes() {
+            self.signal_command(signal);
+            self.signal_command(SIGCONT);
+        }
         self.asked = true;
         self.kill_at = Some(Instant::now() + patience);
         let state = &mut self.files.status.state;
@@ -310,7 +358,12 @@ impl<'a> Worker<'a> {
                 source.pipe = None;
                 return;
             }
-            Ok(length) => self.read.get(..length).unwrap_or_default(),
+            Ok(length) => {
+                if self.ended_at.is_some() {
+                    source.owed = source.owed.saturating_sub(length);
+                }
+                self.read.get(..length).unwrap_or_default()
+            }
             Err(error) => {
                 if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
                     source.pipe = None;
@@ -439,6 +492,30 @@ impl Worker<'_> {
     }
 }
 
+/// Whether there is a /proc. Without it nobody but the command's process group can be found.
+fn sees_processes() -> bool {
+    std::fs::exists("/proc/self/stat").unwrap_or(false)
+}
+
+/// A command, as the status has it: of one that is too long for a status the beginning, and a word that tells so, which
+/// is not to be run again.
+fn as_written(command: &[OsString]) -> Vec<String> {
+    let (mut words, mut room) = (Vec::new(), LONGEST_COMMAND);
+    for (number, word) in command.iter().enumerate() {
+        let word = word.to_string_lossy().into_owned();
+        // As JSON: the two quotation marks and the comma, and what is escaped.
+        let length =
+            word.chars().map(|letter| if letter.is_control() { 6 } else { letter.len_utf8() + 1 }).sum::<usize>();
+        let Some(left) = room.checked_sub(length + 3) else {
+            words.push(format!("{} {} words too many", char::REPLACEMENT_CHARACTER, command.len() - number));
+            break;
+        };
+        room = left;
+        words.push(word);
+    }
+    words
+}
+
 /// This process, as the status names it: its number, and when it was started.
 fn runner() -> (i32, u64) {
     let pid = nix::unistd::getpid().as_raw();
@@ -446,6 +523,19 @@ fn runner() -> (i32, u64) {
 }
 
 impl Job {
+    /// Waits a while for another job's end, or fails with an exit code: by a signal, or with whoever began it in the
+    /// background and is gone.
+    fn wait_longer(&self) -> Result<(), i32> {
+        let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        watched.extend(self.starter.far().map(|pipe| PollFd::new(pipe, PollFlags::empty())));
+        let _ = poll(&mut watched, PollTimeout::try_from(BETWEEN_LOOKS).unwrap_or(PollTimeout::ZERO));
+        if watched.get(1).is_some_and(|starter| starter.any().unwrap_or(false)) {
+            return Err(REFUSED);
+        }
+        let ends = |signal: &i32| [SIGTERM, SIGINT, SIGQUIT, SIGUSR2].contains(signal);
+        sys::next_signals(&self.signals).find(ends).map_or(Ok(()), |signal| Err(signal.saturating_add(128)))
+    }
+
     /// What is known before the command runs.
     fn first_status(&self) -> Status {
         let now = Time::now();
@@ -458,7 +548,7 @@ impl Job {
             id: format!("{day}-{second}"),
             started: now,
             updated: now,
-            command: self.request.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            command: as_written(&self.request.command),
             directory: self.request.directory.clone(),
             user: crate::status::own_name(),
             host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),

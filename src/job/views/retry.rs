@@ -53,7 +53,7 @@ pub(super) fn request(name: Name, seen: &Seen, options: &cli::Retry, caller: u32
     let lossy = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
     if status.command.iter().any(|word| lossy(word)) || lossy(&status.directory.to_string_lossy()) {
         return Err(by_hand(&format!(
-            "the command of `{name}` has bytes in it that are no UTF-8, which its status cannot hold"
+            "the command of `{name}` has bytes in it that are no UTF-8, or is very long, and its status cannot hold it"
         )));
     }
     Ok(Request {
