@@ -16,6 +16,8 @@ mod checkpoint;
 mod child;
 mod echo;
 mod files;
+mod first;
+mod outputs;
 mod start;
 mod worker;
 

@@ -1,53 +1,32 @@
 //! The worker: the command's parent, which reads what that prints and writes the job's files.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc::{SIGCONT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::checkpoint::Saved;
 use super::child::{Command, Failure};
-use super::echo::Echo;
 use super::files::Files;
+use super::first::runner;
+use super::outputs::{AT_A_TIME, Outputs};
 use super::{BETWEEN_LOOKS, Job, REFUSED, pipes};
 use crate::engine::processes;
 use crate::job::claim::{self, Refused};
 use crate::job::folder::Wish;
-use crate::job::log::{Lines, Stream, record};
-use crate::job::{HEARTBEAT, State, Status, Time, instance, progress, retention};
+use crate::job::log::record;
+use crate::job::{HEARTBEAT, State, Status, retention};
 use crate::sys::{self, Change};
 use crate::words;
 
-/// What is read of an output at a time, in bytes: also what is lost at most when the worker is killed.
-const AT_A_TIME: usize = 256 << 10;
-/// How much of it becomes records at a time.
-const PIECE: usize = 64 << 10;
-/// How long the outputs are listened to after the command has ended, for what it has left in the background, since they
-/// said something last.
-const LISTEN: Duration = Duration::from_millis(500);
-/// Nor for longer than this in all.
-const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
-/// The longest command that stands in a status, in bytes of JSON: a longer status is not read.
-const LONGEST_COMMAND: usize = 512 << 10;
-/// What a pipe holds at most where that cannot be found out, in bytes: what anyone may have it hold.
-const LARGEST_PIPE: usize = 1 << 20;
 /// How often SIGKILL is sent again: what is forked at the very moment may have been missed.
 const KILL_AGAIN: Duration = Duration::from_millis(200);
-/// How long who reads our own output may take for the last of it.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-
 /// The worker.
 pub struct Worker<'a> {
     job: &'a Job,
     files: Files<'a>,
-    sources: [Source; 2],
-    /// Where the job's output is to be seen, if anywhere.
-    echo: Option<Echo>,
+    outputs: Outputs,
     end: Option<Change>,
     ended_at: Option<Instant>,
     /// Somebody wants it to end.
@@ -55,27 +34,6 @@ pub struct Worker<'a> {
     /// It is to end with all that it started: when that is killed (again).
     kill_at: Option<Instant>,
     heartbeat_at: Instant,
-    /// When something was read last, and of which output.
-    heard: Option<(Instant, usize)>,
-    read: Vec<u8>,
-    records: Vec<u8>,
-}
-
-/// One output of the command.
-struct Source {
-    /// None once it has ended.
-    pipe: Option<File>,
-    lines: Lines,
-    /// How much the pipe may still hold of what the command printed before it ended, in bytes: that is read in any case.
-    owed: usize,
-}
-
-impl Source {
-    /// Whether all has been read that the command had printed when it ended.
-    fn is_heard_out(&self) -> bool {
-        let Some(pipe) = self.pipe.as_ref().filter(|_| self.owed > 0) else { return true };
-        poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready == 0)
-    }
 }
 
 impl<'a> Worker<'a> {
@@ -147,30 +105,15 @@ impl<'a> Worker<'a> {
     }
 
     fn new(job: &'a Job, status: Status) -> Self {
-        let how = &job.request.how;
-        let source = |pipe: &File, stream| {
-            let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-            let owed = fcntl(pipe, FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| usize::try_from(size).ok());
-            Source {
-                pipe: pipe.try_clone().ok(),
-                lines: Lines::new(stream, how.ansi),
-                owed: owed.unwrap_or(LARGEST_PIPE),
-            }
-        };
-        let [out, errors] = &job.readers;
         Self {
             job,
             files: Files::new(job, status),
-            sources: [source(out, Stream::Stdout), source(errors, Stream::Stderr)],
-            echo: if how.quiet || how.detach { None } else { Echo::new() },
+            outputs: Outputs::new(job),
             end: None,
             ended_at: None,
             asked: false,
             kill_at: None,
             heartbeat_at: Instant::now() + HEARTBEAT,
-            heard: None,
-            read: vec![0; AT_A_TIME],
-            records: Vec::new(),
         }
     }
 
@@ -224,12 +167,10 @@ impl<'a> Worker<'a> {
         // It may have ended while nobody was its parent.
         self.reap();
         while !self.is_over() {
-            let readable = self.wait();
+            let readable = self.outputs.wait(self.job.signals.as_fd(), self.deadline());
             self.take_signals();
-            for place in 0..2 {
-                if readable.get(place) == Some(&true) {
-                    self.take_output(place);
-                }
+            for (place, _) in readable.iter().enumerate().filter(|(_, readable)| **readable) {
+                self.outputs.take(place, self.end.is_some(), self.job, &mut self.files);
             }
             self.tick();
         }
@@ -243,45 +184,11 @@ impl<'a> Worker<'a> {
         if self.kill_at.is_some() && sys::has_children() && sees_processes() {
             return false;
         }
-        let is_late = self.listens_until(ended_at) <= Instant::now();
-        self.sources.iter().all(|source| source.pipe.is_none() || is_late && source.is_heard_out())
-    }
-
-    /// Until when what is left in the background is listened to.
-    fn listens_until(&self, ended_at: Instant) -> Instant {
-        let heard = self.heard.map_or(ended_at, |(at, _)| at.max(ended_at));
-        (heard + LISTEN).min(ended_at + LISTEN_AT_MOST)
-    }
-
-    /// Waits until there is something to do. Returns which outputs of the command can be read.
-    fn wait(&self) -> [bool; 2] {
-        let blocked = self.is_blocked();
-        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        // A descriptor that is not to be watched stands in the list as one that never has anything to say.
-        let mut watched = vec![watch(self.job.signals.as_fd())];
-        let pipes = self.sources.each_ref().map(|source| source.pipe.as_ref().filter(|_| !blocked));
-        watched.extend(pipes.iter().flatten().map(|pipe| watch(pipe.as_fd())));
-        watched.extend(self.echo.iter().flat_map(Echo::waits_for).map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
-        let now = Instant::now();
-        let timeout = self.deadline().saturating_duration_since(now);
-        // Rounded up: a wake-up too early would be one for nothing.
-        let timeout = PollTimeout::try_from(timeout + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
-        let _ = poll(&mut watched, timeout);
-        let mut answers = watched.iter().skip(1).map(|watched| watched.any().unwrap_or(true));
-        pipes.map(|pipe| pipe.is_some() && answers.next().unwrap_or(true))
-    }
-
-    /// Whether nothing more should be read for now, because nobody takes what we print.
-    fn is_blocked(&self) -> bool {
-        self.echo.as_ref().is_some_and(Echo::is_blocked)
+        self.outputs.are_over(ended_at)
     }
 
     fn deadline(&self) -> Instant {
-        // Who is late and cannot read waits for whoever takes what we print.
-        let waits = |at: &Instant| !self.is_blocked() || *at > Instant::now();
-        let listens = self.ended_at.map(|at| self.listens_until(at)).filter(waits);
-        let echo = self.echo.as_ref().and_then(Echo::deadline);
-        let others = [self.files.due(), self.kill_at, listens, echo];
+        let others = [self.files.due(), self.kill_at, self.outputs.deadline(self.ended_at)];
         others.into_iter().flatten().fold(self.heartbeat_at, Instant::min)
     }
 
@@ -349,56 +256,9 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Reads what there is of one output, shows it and writes it to the log.
-    fn take_output(&mut self, place: usize) {
-        let Some(source) = self.sources.get_mut(place) else { return };
-        let Some(pipe) = &mut source.pipe else { return };
-        let bytes = match pipe.read(&mut self.read) {
-            Ok(0) => {
-                source.pipe = None;
-                return;
-            }
-            Ok(length) => {
-                if self.ended_at.is_some() {
-                    source.owed = source.owed.saturating_sub(length);
-                }
-                self.read.get(..length).unwrap_or_default()
-            }
-            Err(error) => {
-                if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
-                    source.pipe = None;
-                }
-                return;
-            }
-        };
-        if let Some(echo) = &mut self.echo {
-            echo.put(place == 1, self.job.request.name.as_str(), bytes);
-        }
-        self.heard = Some((Instant::now(), place));
-        let time = self.files.time();
-        // Not all at once: a line of one byte is a record of eighty.
-        for piece in bytes.chunks(PIECE) {
-            let before = source.lines.lines();
-            self.records.clear();
-            source.lines.feed(piece, &time, &mut self.records);
-            let lines = source.lines.lines().saturating_sub(before);
-            let length = piece.len() as u64;
-            let status = &mut self.files.status;
-            status.bytes = status.bytes.saturating_add(length);
-            status.lines = status.lines.saturating_add(lines);
-            if !self.records.is_empty() {
-                self.files.write(&self.records, lines, length);
-            }
-        }
-        self.files.put_counts();
-        self.files.touch();
-    }
-
     fn tick(&mut self) {
         let now = Instant::now();
-        if let Some(echo) = &mut self.echo {
-            echo.go_on(now);
-        }
+        self.outputs.go_on(now);
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill();
         }
@@ -406,29 +266,15 @@ impl<'a> Worker<'a> {
             self.heartbeat_at = now + HEARTBEAT;
             self.look_for_wishes();
             self.files.retry_log();
-            self.note_last_words();
+            self.outputs.note_last_words(&mut self.files);
             self.files.write_status();
-            let current = self.heard.and_then(|(_, place)| self.sources.get(place));
-            let current = current.map_or(&[][..], |source| source.lines.current());
+            let current = self.outputs.current();
             self.files.record(|out, status| record::heartbeat(out, status, current));
         }
         if self.files.due().is_some_and(|at| at <= now) {
-            self.note_last_words();
+            self.outputs.note_last_words(&mut self.files);
             self.files.write_status();
         }
-    }
-
-    /// What was printed last, for the status.
-    fn note_last_words(&mut self) {
-        let Some((at, place)) = self.heard else { return };
-        let Some(last) = self.sources.get(place).and_then(|source| source.lines.last()) else { return };
-        let status = &mut self.files.status;
-        let ago = u64::try_from(at.elapsed().as_millis()).unwrap_or(0);
-        status.last_output = Some(Time(Time::now().0.saturating_sub(ago)));
-        if let Some(progress) = progress::find(&last) {
-            status.progress = Some(progress);
-        }
-        status.last_line = Some(last);
     }
 
     /// Whether somebody elsewhere wants it to end.
@@ -444,19 +290,7 @@ impl<'a> Worker<'a> {
 
     /// The last lines, the last record, the last status. Returns the exit code.
     fn finish(mut self) -> i32 {
-        let time = self.files.time();
-        for place in 0..2 {
-            let Some(source) = self.sources.get_mut(place) else { continue };
-            let before = source.lines.lines();
-            self.records.clear();
-            source.lines.finish(&time, &mut self.records);
-            let lines = source.lines.lines().saturating_sub(before);
-            self.files.status.lines = self.files.status.lines.saturating_add(lines);
-            if !self.records.is_empty() {
-                self.files.write(&self.records, lines, 0);
-            }
-        }
-        self.note_last_words();
+        self.outputs.finish(&mut self.files);
         let code = self.exit_code();
         let status = &mut self.files.status;
         match self.end {
@@ -474,9 +308,7 @@ impl<'a> Worker<'a> {
             _ => State::Failed,
         };
         self.files.close();
-        if let Some(echo) = &mut self.echo {
-            echo.finish(Instant::now() + LAST_WORDS);
-        }
+        self.outputs.last_words();
         code
     }
 }
@@ -497,31 +329,6 @@ fn sees_processes() -> bool {
     std::fs::exists("/proc/self/stat").unwrap_or(false)
 }
 
-/// A command, as the status has it: of one that is too long for a status the beginning, and a word that tells so, which
-/// is not to be run again.
-fn as_written(command: &[OsString]) -> Vec<String> {
-    let (mut words, mut room) = (Vec::new(), LONGEST_COMMAND);
-    for (number, word) in command.iter().enumerate() {
-        let word = word.to_string_lossy().into_owned();
-        // As JSON: the two quotation marks and the comma, and what is escaped.
-        let length =
-            word.chars().map(|letter| if letter.is_control() { 6 } else { letter.len_utf8() + 1 }).sum::<usize>();
-        let Some(left) = room.checked_sub(length + 3) else {
-            words.push(format!("{} {} words too many", char::REPLACEMENT_CHARACTER, command.len() - number));
-            break;
-        };
-        room = left;
-        words.push(word);
-    }
-    words
-}
-
-/// This process, as the status names it: its number, and when it was started.
-fn runner() -> (i32, u64) {
-    let pid = nix::unistd::getpid().as_raw();
-    (pid, instance::started(pid).unwrap_or(0))
-}
-
 impl Job {
     /// Waits a while for another job's end, or fails with an exit code: by a signal, or with whoever began it in the
     /// background and is gone.
@@ -534,29 +341,5 @@ impl Job {
         }
         let ends = |signal: &i32| [SIGTERM, SIGINT, SIGQUIT, SIGUSR2].contains(signal);
         sys::next_signals(&self.signals).find(ends).map_or(Ok(()), |signal| Err(signal.saturating_add(128)))
-    }
-
-    /// What is known before the command runs.
-    fn first_status(&self) -> Status {
-        let now = Time::now();
-        let (runner, runner_started) = runner();
-        let id = now.to_string().chars().take(19).filter(char::is_ascii_digit).collect::<String>();
-        let (day, second) = id.split_at_checked(8).unwrap_or_default();
-        Status {
-            version: crate::job::status::VERSION,
-            job: self.request.name.to_string(),
-            id: format!("{day}-{second}"),
-            started: now,
-            updated: now,
-            command: as_written(&self.request.command),
-            directory: self.request.directory.clone(),
-            user: crate::status::own_name(),
-            host: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
-            instance: instance::here(),
-            runner,
-            runner_started,
-            attempt: self.request.attempt,
-            ..Status::default()
-        }
     }
 }
