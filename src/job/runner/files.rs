@@ -22,12 +22,23 @@ pub struct Files<'a> {
     written: Option<Instant>,
     /// Since when the status has more to say than its file.
     changed: bool,
+    /// The folder cannot be written to, which was said: a second file that cannot be is no news.
+    troubled: bool,
 }
 
 impl<'a> Files<'a> {
     /// Of a run that begins.
     pub fn new(job: &'a Job, status: Status) -> Self {
-        Self { job, status, log: None, clock: Clock::new(), unlogged: (0, 0), written: None, changed: false }
+        Self {
+            job,
+            status,
+            log: None,
+            clock: Clock::new(),
+            unlogged: (0, 0),
+            written: None,
+            changed: false,
+            troubled: false,
+        }
     }
 
     /// Makes the log. The job runs on without one.
@@ -39,7 +50,7 @@ impl<'a> Files<'a> {
                 self.status.log = Some(std::path::absolute(log.path()).unwrap_or_else(|_| log.path().to_owned()));
                 self.log = Some(log);
             }
-            Err(error) => self.warn(&format!("no log can be written in {}: {error}", folder.display())),
+            Err(error) => self.trouble(&format!("no log can be written in {}: {error}", folder.display())),
         }
     }
 
@@ -98,6 +109,18 @@ impl<'a> Files<'a> {
         }
     }
 
+    /// Says what keeps the folder from being written to, unless that was said.
+    pub fn trouble(&mut self, text: &str) {
+        if !std::mem::replace(&mut self.troubled, true) {
+            self.warn(text);
+        }
+    }
+
+    /// Whether the folder cannot be written to.
+    pub fn is_troubled(&self) -> bool {
+        self.troubled
+    }
+
     /// Says what is wrong: to who began the job, and to who looks at it.
     pub fn warn(&mut self, text: &str) {
         if self.status.warnings.iter().any(|known| known == text) {
@@ -130,9 +153,12 @@ impl<'a> Files<'a> {
         let written = self.job.place.folder.write_status(&self.job.request.name, &self.status);
         // From its end: a storage that is slow is not to be written to all the time.
         self.written = Some(Instant::now());
-        if let Err(error) = written {
-            self.warn(&format!("the status cannot be written: {error}"));
-            self.changed = false;
+        match written {
+            Ok(()) => self.troubled = self.log.is_none(),
+            Err(error) => {
+                self.trouble(&format!("the status cannot be written: {error}"));
+                self.changed = false;
+            }
         }
     }
 

@@ -71,7 +71,7 @@ impl<'a> Worker<'a> {
         };
         let mut worker = Self::new(job, status);
         if let Some(error) = fault {
-            worker.files.warn(&error.to_string());
+            worker.files.trouble(&format!("{}: {error}", job.place.folder.path().display()));
         }
         worker.files.open_log();
         worker.start(writers)
@@ -146,8 +146,10 @@ impl<'a> Worker<'a> {
             self.files.status.log.as_ref().map_or_else(|| "without a log".to_owned(), |log| log.display().to_string());
         self.job.starter.tell(&format!("job {name} runs: {log}"));
         let place = &self.job.place;
-        for text in retention::clean(&place.folder, name, place.keep, place.keep_for) {
-            self.files.warn(&text);
+        if !self.files.is_troubled() {
+            for text in retention::clean(&place.folder, name, place.keep, place.keep_for) {
+                self.files.warn(&text);
+            }
         }
         self.work()
     }
