@@ -101,7 +101,10 @@ fn a_container_beside_it_follows_a_job_waits_for_it_and_stops_it() {
         let follows = scope.spawn(|| job(&here, "logs a -f"));
         let waits = scope.spawn(|| job(&here, "wait a"));
         // So that both have begun.
-        wait_for("both", seconds(20), || (here.sh("pgrep -fc '^devinit job'") == "2").then_some(()));
+        wait_for("both", seconds(20), || {
+            // None yet is exit code 1.
+            (here.exec(["pgrep", "-fc", "^devinit job"]).stdout.trim() == "2").then_some(())
+        });
         here.sh("touch /shared/go");
         assert_eq!(waits.join().unwrap().code, 3);
         let followed = follows.join().unwrap();
