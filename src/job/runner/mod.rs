@@ -26,13 +26,14 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::libc::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR2};
+use nix::libc::{SIGCONT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
 
 use super::command::Request;
 use super::place::Place;
 use crate::commands::complain;
+use crate::engine::processes;
 use crate::sys::{self, Change, Fork, Pid, SignalState};
 use checkpoint::Checkpoint;
 use child::pipe;
@@ -212,7 +213,11 @@ impl Job {
         sys::set_process_name(c"devinit: worker");
         match self.checkpoint.saved() {
             saved if saved.pid.is_some() => Worker::resume(self, saved),
-            _ => Worker::begin(self),
+            _ => {
+                // A process that was to become the command may be there, and not know yet that nobody knows of it.
+                processes::sweep(SIGKILL);
+                Worker::begin(self)
+            }
         }
     }
 }
