@@ -10,7 +10,7 @@
 //! 3. The holder writes the new status into that file and renames it to `NAME.status`: this is the start, and gives up the claim
 //!    in the same step.
 //!
-//! Whoever finds that the holder is dead, or the claim unchanged for [`STALE`], removes that file. Its name is never used again,
+//! Whoever finds that the holder is dead, or the claim unchanged for 5 s, removes that file. Its name is never used again,
 //! so this cannot hit a later claim; and if the holder was only slow, its own rename fails, and it begins anew.
 
 use std::fmt;

@@ -5,7 +5,7 @@
 //! signals on and waits. Both are subreapers and hold the pipes:
 //!
 //! - if the worker is killed, the command becomes the guard's child, the pipes stay open, and the guard goes on with the
-//!   worker's work from what that has left in a [`Checkpoint`]; what the worker had read and not written is lost, and said;
+//!   worker's work from what that has left in a `Checkpoint`; what the worker had read and not written is lost, and said;
 //! - if the guard is killed, the worker goes on as if nothing had happened.
 //!
 //! Signals to either: SIGTERM ends the job with all that it started, SIGKILL following after `--stop-timeout`. SIGUSR2 kills
