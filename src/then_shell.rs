@@ -127,7 +127,11 @@ fn watch(command: &[String], program: &Program) -> io::Result<Watched> {
 /// them means that there is to be no shell.
 fn pass_on(signals: &OwnedFd, command: Option<Pid>) -> bool {
     let mut stopped = false;
-    while let Some(signal) = sys::next_signal(signals) {
+    let mut all: Vec<i32> = sys::next_signals(signals).collect();
+    // Devinit hangs up right after it has asked, and the kernel tells of the lower number first: the command would be
+    // ended by what was only to follow.
+    sorted::sort_by_key(&mut all, |signal| *signal != SIGTERM);
+    for signal in all {
         if matches!(signal, SIGCHLD | SIGCONT | SIGTSTP | SIGTTIN | SIGTTOU) {
             continue;
         }
