@@ -22,8 +22,8 @@ PEERS = {
     "`\\| svlogd -tt`": lambda command: ["sh", "-c", f'"$@" | svlogd -tt {LOGS}', "sh", *command],
     "`\\| ts`": lambda command: ["sh", "-c", f'"$@" | ts %.s > {LOGS}/log', "sh", *command],
 }
-# Who is so slow that a tenth has to do.
-SLOW = {"`\\| ts`"}
+# Those that are so slow that a tenth has to do.
+SLOW = {"`\\| ts`", "`\\| svlogd -tt`", "script -q -f -c"}
 
 
 def fresh():
